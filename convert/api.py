@@ -1,0 +1,108 @@
+"""The public call: :func:`convert`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from convert.errors import ConvertError
+from convert.progress import Progress, Silent
+from convert.report import Report
+from convert.request import Request, To, Weights
+from convert.spec import TensorSpec
+
+_PACKAGES = ("sofie", "onnx", "onnxruntime", "torch", "numpy")
+
+
+def convert(
+    model: Any,
+    *,
+    to: To = "header",
+    output: str | os.PathLike[str] | None = None,
+    inputs: Sequence[str | TensorSpec] = (),
+    weights: Weights = "file",
+    check: bool = False,
+    verify: bool = True,
+    keep_going: bool = False,
+    samples: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    allow_pickle: bool = False,
+    factory: str | None = None,
+    example: Sequence[Any] = (),
+    verbose: bool = False,
+) -> Report:
+    """Convert a trained model to a verified C++ header.
+
+    :param model: a path, or a model in memory (``torch.nn.Module``, ``torch.export.ExportedProgram``,
+        ``onnx.ModelProto``).
+    :param to: "header", "onnx" (the rewritten model) or "project" (a folder that builds with cmake).
+    :param output: a folder, or a path ending in ``.hxx`` or ``.onnx``; default: the current folder.
+    :param inputs: ``"x:float32[N,7]"`` or :class:`convert.spec.TensorSpec`, where the model does not say.
+    :param weights: "file" (``.dat`` beside the header), "embed" or "safetensors".
+    :param check: analyse only; nothing is written.
+    :param verify: compile, run and compare the header with every reference.
+    :param keep_going: write the header although it is wrong; :attr:`Report.verified` says so.
+    :param samples: inputs to compare on, by name, or an ``.npz`` file of them.
+    :param rtol: relative, :param atol: absolute tolerance of float outputs; by dtype where None.
+    :param allow_pickle: may code in the model file run?
+    :param factory: ``package.module:factory`` or ``file.py:factory`` for a file that holds only parameters.
+    :param example: positional example inputs of a module in memory.
+    :param verbose: let the exporter's own output through.
+    :raises ConvertError: see :mod:`convert.errors` for the tree; nothing is written then.
+    """
+    request = Request(
+        source=Path(model) if isinstance(model, str | os.PathLike) else model,
+        to=to,
+        output=None if output is None else Path(output),
+        inputs=tuple(TensorSpec.parse(i) if isinstance(i, str) else i for i in inputs),
+        weights=weights,
+        check=check,
+        verify=verify,
+        keep_going=keep_going,
+        samples=Path(samples) if isinstance(samples, str | os.PathLike) else samples,
+        rtol=rtol,
+        atol=atol,
+        allow_pickle=allow_pickle,
+        model=factory,
+        example=tuple(example),
+        verbose=verbose,
+    )
+    report, error = run_reported(request, Silent())
+    if error is not None:
+        raise error
+    return report
+
+
+def run_reported(request: Request, progress: Progress) -> tuple[Report, ConvertError | None]:
+    """Convert; the report as far as it got, and the error that ended it."""
+    from convert.pipeline import run  # brings onnx and all its kin
+
+    report = new_report(request)
+    try:
+        run(request, report, progress)
+    except ConvertError as error:
+        report.error = error.as_json()
+        return report, error
+    return report, None
+
+
+def new_report(request: Request) -> Report:
+    source = request.source
+    return Report(str(source) if isinstance(source, Path) else type(source).__qualname__, versions=versions())
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on; packages that are not installed are left out."""
+    from convert import __version__
+
+    found = {"sofie-convert": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,116 @@
+"""``python -m convert MODEL --to header``: the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from convert import __version__
+from convert.errors import ConvertError, UsageError
+
+#: Exit code of a program ended by Ctrl-C, by the shells' convention.
+INTERRUPTED = 130
+
+_EPILOG = """\
+exit codes: 0 a verified header was written; 1 usage; 2 load; 3 rewrite; 4 emit; 5 verify; 6 write; 130 Ctrl-C.
+The paths of what was written go to stdout, all else to stderr."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, advice="python -m convert --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options."""
+    p = _Parser(
+        prog="python -m convert",
+        description="Any trained model in, a C++ header out, proved right.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("model", help="the model file; what it is comes from its content")
+    p.add_argument("--to", default="header", choices=("header", "onnx", "project"), help="what to write")
+    p.add_argument("--output", "-o", type=Path, metavar="PLACE", help="a folder, or the file's own path ending in .hxx")
+    p.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME:DTYPE[SIZES]",
+        help="an input's dtype and shape, as x:float32[1,3,28,28]; open dimensions by name: x:float32[N,7]; repeatable",
+    )
+    p.add_argument("--weights", default="file", choices=("file", "embed", "safetensors"), help="where weights go")
+    p.add_argument("--check", action="store_true", help="say what would happen, per operator; write nothing")
+    p.add_argument("--no-verify", action="store_true", help="do not compile and run; shapes and types are compared")
+    p.add_argument("--keep-going", action="store_true", help="write the header although verification failed")
+    p.add_argument("--inputs", type=Path, metavar="DATA.npz", help="inputs of your own to compare on")
+    p.add_argument("--rtol", type=float, help="relative tolerance of float outputs (default: by dtype)")
+    p.add_argument("--atol", type=float, help="absolute tolerance of float outputs (default: by dtype)")
+    p.add_argument("--allow-pickle", action="store_true", help="open files that run code of theirs when opened")
+    p.add_argument("--model", dest="factory", metavar="MODULE:FACTORY", help="what makes the model of a state dict")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the whole report")
+    p.add_argument("--verbose", action="store_true", help="let the exporter's own output through")
+    p.add_argument("--debug", action="store_true", help="show tracebacks")
+    p.add_argument("--version", action="version", version=__version__)
+    return p
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return _convert(parser().parse_args(given))
+    except ConvertError as error:
+        if "--debug" in given:
+            traceback.print_exc()
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: nothing was written\n")
+        return INTERRUPTED
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from convert.api import run_reported
+    from convert.progress import Lines
+    from convert.request import Request
+    from convert.spec import TensorSpec
+
+    request = Request(
+        source=Path(options.model),
+        to=options.to,
+        output=options.output,
+        inputs=tuple(TensorSpec.parse(i) for i in options.input),
+        weights=options.weights,
+        check=options.check,
+        verify=not options.no_verify,
+        keep_going=options.keep_going,
+        samples=options.inputs,
+        rtol=options.rtol,
+        atol=options.atol,
+        allow_pickle=options.allow_pickle,
+        model=options.factory,
+        verbose=options.verbose,
+    )
+    report, error = run_reported(request, Lines())
+    for note in report.notes:
+        sys.stderr.write(f"note: {note}\n")
+    if options.json is not None:
+        report.write(options.json)
+    if error is not None:
+        raise error
+    if request.check:
+        from convert.check import table
+
+        sys.stderr.write(table(report))
+        return 3 if report.rewritten is not None and report.rewritten.stuck else 0
+    for path in report.files:
+        sys.stdout.write(f"{path}\n")
+    if report.error is not None:
+        sys.stderr.write("WARNING: the header is wrong and was written at your wish (--keep-going)\n")
+        return 5
+    return 0

@@ -1,0 +1,209 @@
+"""Model file -> ONNX -> rewritten ONNX -> header -> verdict."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import onnx
+from onnx import helper
+
+import converters
+from convert.diagnose import Diagnosis
+from convert.errors import ConvertError, Mismatch, VerifyError
+from convert.outputs import destination, place_outputs
+from convert.progress import Progress
+from convert.report import Port, Report, Stage
+from convert.request import Request
+from converters.base import Loaded, LoadOptions
+from rewrite.api import Rewritten, rewrite_model
+from sofie_bridge import toolchain
+from sofie_bridge.emit import Emitted, emit
+from sofie_bridge.locate import Locator
+from sofie_bridge.samples import Arrays, Sample, make_samples
+from sofie_bridge.sofie import Sofie
+from sofie_bridge.target import SofieTarget
+from sofie_bridge.toolchain import Toolchain
+from sofie_bridge.verify import stored, verify
+
+#: Nodes that SOFIE takes and gets wrong are found one a round, made illegal, and the model is rewritten again.
+ROUNDS = 12
+
+
+def run(request: Request, report: Report, progress: Progress) -> None:
+    """Convert. The report is filled as far as the conversion gets, whatever is raised.
+
+    :raises ConvertError: the stage's own error; nothing is written then.
+    """
+    steps = _Steps(request, report, progress)
+    with steps.stage("load"):
+        loaded = steps.load()
+    with Sofie() as sofie, TemporaryDirectory(prefix="sofie-convert-") as folder:
+        if request.check:
+            with steps.stage("rewrite"):
+                steps.rewrite(loaded, SofieTarget(sofie), analysis=True)
+            return
+        rewritten, emitted = steps.converge(loaded, sofie, Path(folder))
+        with steps.stage("write"):
+            report.files = place_outputs(request, report, rewritten, emitted, steps.vectors, Path(folder))
+            steps.summary = f"{len(report.files)} files"
+
+
+class _Steps:
+    """The stages, each measured, each leaving what it found in the report."""
+
+    def __init__(self, request: Request, report: Report, progress: Progress) -> None:
+        self.request = request
+        self.report = report
+        self.progress = progress
+        self.summary = ""
+        self.state = "done"
+        self.vectors: list[Sample] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = perf_counter()
+        self.summary, self.state = "", "done"
+        self.progress.begin(name)
+        try:
+            yield
+        except ConvertError as error:
+            self.summary, self.state = error.finding.what, "failed"
+            raise
+        except KeyboardInterrupt:
+            self.summary, self.state = "interrupted", "failed"
+            raise
+        finally:
+            self.report.peak_memory = max(_peak(), self.report.peak_memory)
+            finished = Stage(name, self.state, perf_counter() - start, self.summary)
+            self.report.stages.append(finished)
+            self.progress.end(finished)
+
+    def skip(self, name: str, why: str) -> None:
+        skipped = Stage(name, "skipped", 0.0, why)
+        self.report.stages.append(skipped)
+        self.progress.end(skipped)
+
+    def load(self) -> Loaded:
+        request = self.request
+        destination(request, "model")  # a place that cannot be written to is told now, not after minutes
+        options = LoadOptions(
+            request.inputs, request.allow_pickle, request.model, request.example, request.verbose
+        )
+        loaded = converters.load(request.source, options)
+        self.report.loaded(loaded)
+        self.summary = f"{loaded.kind}, {len(loaded.model.graph.node)} nodes by {loaded.exporter}"
+        return loaded
+
+    def rewrite(self, loaded: Loaded, target: SofieTarget, *, analysis: bool = False) -> Rewritten:
+        rewritten = rewrite_model(loaded.model, target, analysis=analysis)
+        self.report.rewritten = rewritten
+        total, native = rewritten.before.total(), rewritten.native.total()
+        rules = len({s.rule for s in rewritten.trail})
+        self.summary = f"{total} nodes: {native} taken as they are, {total - native - len(rewritten.stuck)} rewritten"
+        self.summary += f" by {rules} rules" if rules else ""
+        self.summary += f", {len(rewritten.stuck)} have no way" if rewritten.stuck else ""
+        return rewritten
+
+    def converge(self, loaded: Loaded, sofie: Sofie, folder: Path) -> tuple[Rewritten, Emitted]:
+        """Rewrite, emit and verify, until the model has no node that SOFIE takes and gets wrong."""
+        target = SofieTarget(sofie)
+        diagnosis: Diagnosis | None = None
+        for _ in range(ROUNDS):
+            with self.stage("rewrite"):
+                rewritten = self.rewrite(loaded, target)
+            with self.stage("emit"):
+                emitted = self.emit(loaded, rewritten, folder, sofie)
+            if not self.request.verify:
+                self.skip("verify", "not asked for: the header was neither compiled nor run")
+                return rewritten, emitted
+            with self.stage("verify"):
+                compiler = toolchain.find()
+                diagnosis = diagnosis or Diagnosis(target, Locator(sofie, compiler))
+                try:
+                    self.verify(loaded, rewritten, emitted, compiler)
+                except VerifyError as error:
+                    found = diagnosis.work_round(error, rewritten, self.culprit())
+                    if found:
+                        self.report.notes.append(found)
+                        self.summary, self.state = found, "again"
+                        continue
+                    if not (self.request.keep_going and isinstance(error, Mismatch)):
+                        raise
+                    self.report.error = error.as_json()
+                    self.summary, self.state = error.finding.what, "failed"
+            return rewritten, emitted
+        raise VerifyError(f"SOFIE gets more than {ROUNDS} nodes of this model wrong", advice="report this with the model")
+
+    def emit(self, loaded: Loaded, rewritten: Rewritten, folder: Path, sofie: Sofie) -> Emitted:
+        name = destination(self.request, loaded.name).name
+        emitted = emit(rewritten.model, name, folder, sofie, weights=self.request.weights)
+        self.report.name = emitted.named.name
+        self.report.inputs, self.report.outputs = _ports(rewritten, emitted)
+        size = emitted.header.stat().st_size
+        held = f", {_size(emitted.weights.stat().st_size)} of weights" if emitted.weights else ""
+        self.summary = f"{_size(size)} header{held}; SOFIE's shapes and types are ONNX's"
+        return emitted
+
+    def verify(self, loaded: Loaded, rewritten: Rewritten, emitted: Emitted, compiler: Toolchain) -> None:
+        self.vectors = make_samples(rewritten.model, self._given(loaded))
+        seen = verify(
+            loaded.model,
+            rewritten.model,
+            emitted,
+            self.vectors,
+            compiler,
+            framework=loaded.reference,
+            rtol=self.request.rtol,
+            atol=self.request.atol,
+        )
+        self.report.verification = seen
+        if seen.failures:
+            raise Mismatch("the header's numbers are not the reference's", findings=seen.failures)
+        worst = max((m.absolute for m in seen.measured if m.edge.startswith("header")), default=0.0)
+        framework = f" and {loaded.reference.name}" if loaded.reference else ""
+        self.summary = (
+            f"right: max |difference| {worst:.2g} against {seen.reference}{framework}, {len(seen.samples)} sets of inputs"
+        )
+
+    def _given(self, loaded: Loaded) -> list[tuple[str, Arrays]]:
+        given: list[tuple[str, Arrays]] = [(f"example {i}", a) for i, a in enumerate(loaded.examples)]
+        if isinstance(self.request.samples, Path):
+            return given + stored(self.request.samples)
+        return given + ([("user", self.request.samples)] if self.request.samples else [])
+
+    def culprit(self) -> Sample:
+        """The inputs that show a fault best."""
+        seen = self.report.verification
+        return (seen.culprit if seen is not None and seen.failures else None) or self.vectors[0]
+
+
+def _ports(rewritten: Rewritten, emitted: Emitted) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+    def port(info: onnx.ValueInfoProto) -> Port:
+        kind = info.type.tensor_type
+        dims = tuple(
+            d.dim_value if d.HasField("dim_value") else emitted.named.symbols.get(d.dim_param, d.dim_param)
+            for d in kind.shape.dim
+        )
+        return Port(info.name, emitted.named.tensors[info.name], str(helper.tensor_dtype_to_np_dtype(kind.elem_type)), dims)
+
+    graph = rewritten.model.graph
+    return tuple(map(port, graph.input)), tuple(map(port, graph.output))
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def _peak() -> int:
+    """Largest resident memory so far, in bytes, of this process or the largest of its children."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(k).ru_maxrss for k in kinds) * 1024

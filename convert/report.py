@@ -1,0 +1,136 @@
+"""What a conversion did, as data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from converters.base import Loaded
+    from rewrite.api import Rewritten
+    from sofie_bridge.verify import Verification
+
+#: Version of the report's JSON form.
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One line of the report: a stage, how long it took, what it found.
+
+    :param state: "done", "failed", "skipped", or "again": a node was found wrong, and the stages before run once more.
+    """
+
+    name: str
+    state: str
+    seconds: float
+    summary: str
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the header.
+
+    :param name: the model's own name. :param cpp: the C++ name, which has ``tensor_`` in front in the header.
+    :param shape: sizes, symbolic ones by their C++ names.
+    """
+
+    name: str
+    cpp: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass
+class Report:
+    """A whole conversion.
+
+    :param source: the model file, or the class of the object.
+    :param name: the model's name in C++.
+    :param stages: in order. :param notes: decisions the user should know of.
+    :param files: what was written.
+    :param seconds: per stage, as in ``stages``.
+    """
+
+    source: str
+    name: str = ""
+    kind: str = ""
+    exporter: str = ""
+    stages: list[Stage] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    rewritten: Rewritten | None = None
+    verification: Verification | None = None
+    files: tuple[Path, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+    peak_memory: int = 0
+
+    @property
+    def verified(self) -> bool:
+        """Was the header compiled, run and found right?"""
+        return self.verification is not None and not self.verification.failures
+
+    def loaded(self, loaded: Loaded) -> None:
+        self.kind, self.exporter = loaded.kind, loaded.exporter
+        self.notes.extend(loaded.notes)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for ``json``."""
+        return {
+            "schema": SCHEMA,
+            **{k: getattr(self, k) for k in ("source", "name", "kind", "exporter", "notes", "verified", "peak_memory")},
+            "stages": [dataclasses.asdict(s) for s in self.stages],
+            "inputs": [dataclasses.asdict(p) for p in self.inputs],
+            "outputs": [dataclasses.asdict(p) for p in self.outputs],
+            "rewriting": _rewriting(self.rewritten),
+            "verification": _verification(self.verification),
+            "files": [str(f) for f in self.files],
+            "versions": dict(self.versions),
+            "error": self.error,
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON; appears by rename."""
+        from convert.files import publish_text
+
+        publish_text(path, json.dumps(_finite(self.as_json()), indent=2) + "\n")
+
+
+def _rewriting(rewritten: Rewritten | None) -> dict[str, Any] | None:
+    if rewritten is None:
+        return None
+    return {
+        "before": dict(sorted(rewritten.before.items())),
+        "native": dict(sorted(rewritten.native.items())),
+        "after": dict(sorted(rewritten.after.items())),
+        "trail": [dataclasses.asdict(s) for s in rewritten.trail],
+        "stuck": [dataclasses.asdict(s) for s in rewritten.stuck],
+    }
+
+
+def _verification(verification: Verification | None) -> dict[str, Any] | None:
+    if verification is None:
+        return None
+    return {
+        "reference": verification.reference,
+        "samples": list(verification.samples),
+        "left_out": [list(x) for x in verification.left_out],
+        "measured": [dataclasses.asdict(m) for m in verification.measured],
+        "failures": [dataclasses.asdict(f) for f in verification.failures],
+    }
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity: such numbers become strings."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return [_finite(v) for v in value] if isinstance(value, list | tuple) else value

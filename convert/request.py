@@ -1,0 +1,60 @@
+"""What the user asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from convert.errors import UsageError
+from convert.spec import TensorSpec
+
+To = Literal["header", "onnx", "project"]
+Weights = Literal["file", "embed", "safetensors"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One conversion. The fields are the command line's options.
+
+    :param source: a path, or a model in memory.
+    :param to: what to write.
+    :param output: a folder, or the header's own path ending in ``.hxx`` (``.onnx`` for the rewritten model).
+    :param inputs: dtypes and shapes of inputs.
+    :param weights: in a file beside the header, inside it, or a safetensors file.
+    :param check: analyse only; write nothing.
+    :param verify: compile, run and compare. Without, shapes and types are still compared.
+    :param keep_going: write a header although verification failed.
+    :param samples: the user's inputs to compare on: an ``.npz`` file or arrays by input name.
+    :param rtol: relative tolerance for floats. :param atol: absolute one. None: by dtype.
+    :param allow_pickle: may code in the model file run?
+    :param model: factory for files that hold only parameters.
+    :param example: positional example inputs for a module in memory.
+    :param verbose: let the exporter's own output through.
+    """
+
+    source: Any
+    to: To = "header"
+    output: Path | None = None
+    inputs: tuple[TensorSpec, ...] = ()
+    weights: Weights = "file"
+    check: bool = False
+    verify: bool = True
+    keep_going: bool = False
+    samples: Path | Mapping[str, Any] | None = None
+    rtol: float | None = None
+    atol: float | None = None
+    allow_pickle: bool = False
+    model: str | None = None
+    example: tuple[Any, ...] = ()
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        for field, kinds in (("to", To), ("weights", Weights)):
+            if getattr(self, field) not in get_args(kinds):
+                raise UsageError(f"{field}={getattr(self, field)!r} is none of {', '.join(get_args(kinds))}")
+        for field in ("rtol", "atol"):
+            limit = getattr(self, field)
+            if limit is not None and not 0 <= limit < 1:
+                raise UsageError(f"{field}={limit} is no tolerance", advice="give a number from 0 to below 1")

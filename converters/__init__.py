@@ -1,0 +1,58 @@
+"""Model file in, ONNX and the framework's own answers out. Importing this imports no framework."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from convert.errors import UnknownFile, UsageError
+from converters.base import Frontend, Loaded, LoadOptions
+from converters.sniff import sniff_file
+
+__all__ = ["Frontend", "LoadOptions", "Loaded", "frontends", "load"]
+
+#: Modules with a ``frontend``, asked in this order. A new front end is a file and a line here.
+_MODULES = ("converters.from_onnx", "converters.from_torch")
+
+
+def frontends() -> tuple[Frontend, ...]:
+    """All front ends.
+
+    :raises UsageError: two of them have one name.
+    """
+    found: dict[str, Frontend] = {}
+    for module in _MODULES:
+        frontend: Frontend = import_module(module).frontend
+        if frontend.name in found:
+            raise UsageError(f"two front ends are named {frontend.name!r}", where=module)
+        found[frontend.name] = frontend
+    return tuple(found.values())
+
+
+def load(source: str | os.PathLike[str] | Any, options: LoadOptions | None = None) -> Loaded:
+    """Read a model file, or take a model in memory, and give it as ONNX.
+
+    :param source: a path, or a model (``onnx.ModelProto``, ``torch.nn.Module``, ...).
+    :raises convert.errors.LoadError: see the tree in :mod:`convert.errors`.
+    """
+    options = options or LoadOptions()
+    known = frontends()
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source).expanduser()
+        return _load_file(path, known, options)
+    for frontend in known:
+        kind = frontend.sniff_object(source)
+        if kind is not None:
+            return frontend.load(source, kind, options)
+    raise UnknownFile(
+        f"an object of class {type(source).__module__}.{type(source).__qualname__} is no model that is known here",
+        advice="give a path, or one of: " + ", ".join(k for f in known for k in f.kinds),
+    )
+
+
+def _load_file(path: Path, known: Sequence[Frontend], options: LoadOptions) -> Loaded:
+    frontend, kind = sniff_file(path, known)
+    return frontend.load(path, kind, options)

@@ -1,0 +1,88 @@
+"""What a front end takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+    from convert.spec import TensorSpec
+
+    Arrays = Mapping[str, np.ndarray[Any, Any]]
+
+
+class Reference(Protocol):
+    """The framework's own forward pass, in evaluation mode.
+
+    Takes arrays by the names of the ONNX model's inputs and gives arrays by the names of its outputs.
+    """
+
+    name: str
+
+    def __call__(self, inputs: Arrays) -> Arrays: ...
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What the user said about the model.
+
+    :param inputs: dtypes and shapes of inputs (``--input``), by name or, without one, in order.
+    :param allow_pickle: may code inside the file run?
+    :param model: ``package.module:factory`` or ``file.py:factory`` for files that hold only parameters.
+    :param example: positional example inputs (from Python, with a module in memory).
+    :param verbose: let the exporter's own output through.
+    """
+
+    inputs: tuple[TensorSpec, ...] = ()
+    allow_pickle: bool = False
+    model: str | None = None
+    example: tuple[Any, ...] = ()
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model as ONNX, with what is known of where it came from.
+
+    :param model: the exported model; weights inline; checked by ``onnx.checker``.
+    :param frontend: the front end's name ("onnx", "torch").
+    :param kind: what the file was ("TorchScript archive").
+    :param exporter: who wrote the ONNX ("torch.onnx (dynamo)").
+    :param name: a name for the model, from the file or the class; not cleaned.
+    :param notes: decisions that the user should know of, one sentence each.
+    :param reference: the framework's own answers; None for ONNX files.
+    :param examples: inputs that came with the model, by ONNX input name.
+    """
+
+    model: onnx.ModelProto
+    frontend: str
+    kind: str
+    exporter: str
+    name: str
+    notes: tuple[str, ...] = ()
+    reference: Reference | None = None
+    examples: tuple[Arrays, ...] = field(default=())
+
+
+class Frontend(Protocol):
+    """One framework. ``name`` is its key; ``kinds`` is what it reads, for the list an unknown file is answered with."""
+
+    name: str
+    kinds: tuple[str, ...]
+
+    def sniff(self, head: bytes, path: Path) -> str | None:
+        """The kind of the file at ``path`` by its content (``head``: its first 4096 bytes), or None. Imports no framework."""
+
+    def sniff_object(self, source: object) -> str | None:
+        """The kind of an object in memory, or None. Imports no framework."""
+
+    def load(self, source: Any, kind: str, options: LoadOptions) -> Loaded:
+        """Read, export and check.
+
+        :raises convert.errors.LoadError: and nothing else, whatever the file holds.
+        """

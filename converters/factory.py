@@ -1,0 +1,76 @@
+"""``package.module:factory`` and ``file.py:factory``: the user's code that builds a network."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from convert.errors import BadModel
+from converters.quiet import Attempt, reason
+
+_ADVICE = "write --model package.module:factory or --model file.py:factory, a callable without required arguments"
+
+
+def build(spec: str) -> object:
+    """Import the factory and call it; a thing that cannot be called, or a finished module, is given as it is.
+
+    :raises BadModel: the module, the factory, or what it raised.
+    """
+    home, colon, name = spec.rpartition(":")
+    if not colon or not home or not name:
+        raise BadModel(f"cannot read --model {spec!r}", advice=_ADVICE)
+    module = _module(home, spec)
+    factory: object = module
+    try:
+        for part in name.split("."):
+            factory = getattr(factory, part)
+    except AttributeError as error:
+        public = ", ".join(n for n, v in vars(module).items() if callable(v) and not n.startswith("_"))
+        raise BadModel(f"{home} has no {name}", where=spec, advice=f"it has {public}" if public else _ADVICE) from error
+    if not callable(factory) or (hasattr(factory, "state_dict") and not isinstance(factory, type)):
+        return factory
+    with Attempt() as attempt:
+        return factory()
+    raise BadModel(f"{name}() failed", where=spec, why=reason(attempt.error), advice=_ADVICE) from attempt.error
+
+
+def _module(home: str, spec: str) -> ModuleType:
+    path = Path(home).expanduser()
+    is_file = path.suffix == ".py"
+    if is_file and not path.is_file():
+        raise BadModel(f"no such file: {home}", where=spec, advice=_ADVICE)
+    with _importable(path.resolve().parent if is_file else Path.cwd()), Attempt() as attempt:
+        return _from_file(path) if is_file else importlib.import_module(home)
+    raise BadModel(f"{home} cannot be imported", where=spec, why=reason(attempt.error)) from attempt.error
+
+
+def _from_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(path.stem)
+    sys.modules[path.stem] = module  # dataclasses and pickles look their module up here
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(path.stem)
+        if before is not None:
+            sys.modules[path.stem] = before
+        raise
+    return module
+
+
+@contextlib.contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # the user's code may have tidied sys.path itself
+            sys.path.remove(str(folder))

@@ -1,0 +1,267 @@
+"""PyTorch: torch.export programs, TorchScript, pickles, state dicts, and modules in memory."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convert.errors import BadInput, BadModel, ExportFailed, Finding, MissingPackage
+from convert.spec import DTYPES
+from converters import torch_kinds
+from converters.base import Loaded, LoadOptions
+from converters.inputs import apply_specs
+from converters.quiet import Attempt, quietly, reason
+from converters.symbols import Sizes, substitute
+from converters.torch_kinds import MODULE, PICKLE, PROGRAM, SCRIPT
+from converters.vetting import real_inputs, run_checker, vet
+
+if TYPE_CHECKING:
+    import onnx
+
+    from converters.torch_calls import Call
+    from converters.torch_export import Exported
+    from converters.torch_reference import Runner
+
+
+class TorchFrontend:
+    """Reads what PyTorch writes, and takes modules in memory."""
+
+    name = "torch"
+    kinds: tuple[str, ...] = (PROGRAM, SCRIPT, PICKLE, MODULE)
+
+    def sniff(self, head: bytes, path: Path) -> str | None:
+        """By the members of the zip archive."""
+        return torch_kinds.sniff(head, path)
+
+    def sniff_object(self, source: object) -> str | None:
+        """A module or program; neither can exist before torch has been imported."""
+        torch = sys.modules.get("torch")
+        if torch is None:
+            return None
+        if isinstance(source, torch.export.ExportedProgram):
+            return PROGRAM
+        return MODULE if isinstance(source, torch.nn.Module) else None
+
+    def load(self, source: Any, kind: str, options: LoadOptions) -> Loaded:
+        """Open, export and check.
+
+        :raises convert.errors.LoadError: whatever the file holds.
+        """
+        if importlib.util.find_spec("torch") is None:
+            raise MissingPackage("PyTorch is needed to read this model", where=_where(source),
+                                 advice="pip install 'convert[torch]' (the extra [torch])")  # fmt: skip
+        with quietly(verbose=options.verbose), Attempt() as attempt:
+            import torch  # noqa: F401
+        if attempt.error is not None:
+            raise MissingPackage("PyTorch cannot be imported", why=reason(attempt.error),
+                                 advice="install it again with the extra [torch]")  # fmt: skip
+        from converters.torch_files import Opened, open_file
+
+        if isinstance(source, Path):
+            with quietly(verbose=options.verbose):
+                opened = open_file(source, kind, options)
+        else:
+            opened = Opened(source, kind)
+        name = source.stem if isinstance(source, Path) else type(source).__name__
+        if kind == PROGRAM:
+            return _load_program(opened.subject, name, _where(source), options)
+        loaded = _load_module(opened.subject, opened.kind, name, _where(source), options)
+        return Loaded(**{**vars(loaded), "notes": (*opened.notes, *loaded.notes)})
+
+
+def _where(source: Any) -> str:
+    return str(source) if isinstance(source, Path) else f"the {type(source).__name__} in memory"
+
+
+def _load_module(module: Any, kind: str, name: str, where: str, options: LoadOptions) -> Loaded:
+    from converters.torch_calls import evaluating
+    from converters.torch_export import export_module
+
+    notes = ["the module was in training mode; it is taken in evaluation mode"] if module.training else []
+    with evaluating(module):
+        call, leaves = _working_call(module, where, options)
+        names = _output_names(call, leaves, where)
+        flat = len(names) == len(leaves)
+        exported = export_module(module, call, names, flat=flat, where=where, verbose=options.verbose)
+    notes += [*call.notes, *exported.notes]
+    notes += _settle_symbols(exported.model, call, where)
+    return _finish(exported, _runner(module, call), leaves, kind, name, where, notes, bool(options.example))
+
+
+def _working_call(module: Any, where: str, options: LoadOptions) -> tuple[Call, list[Any]]:
+    """The first call that the module itself can run, and the leaves of its output."""
+    import torch
+
+    from converters.torch_calls import from_example, from_specs
+
+    calls = [from_example(module, options, where=where)] if options.example else from_specs(
+        module, options.inputs, where=where)  # fmt: skip
+    errors: list[BaseException] = []
+    for call in calls:
+        with quietly(verbose=options.verbose), Attempt() as attempt, torch.no_grad():
+            leaves = _runner(module, call).leaves([t.clone() for t in call.tensors])
+            return call, leaves
+        if attempt.error is not None:
+            errors.append(attempt.error)
+    raise BadInput(
+        "the model itself does not run on these inputs", where=where, why=reason(errors[0]),
+        advice="give shapes and dtypes that forward takes",
+    ) from errors[0]  # fmt: skip
+
+
+def _runner(module: Any, call: Call) -> Runner:
+    from converters.torch_reference import Runner
+
+    return Runner(module, call)
+
+
+def _output_names(call: Call, leaves: list[Any], where: str) -> list[str]:
+    """Names for the output tensors, none of them an input's.
+
+    :raises BadModel: no tensors, or dtypes that no ONNX model here may have (the exporter splits complex ones silently).
+    """
+    import torch
+
+    tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    if not tensors:
+        held = ", ".join(sorted({type(leaf).__name__ for leaf in leaves})) or "nothing"
+        raise BadModel(f"forward returns no tensor but {held}", where=where)
+    names = ["output"] if len(tensors) == 1 else [f"output_{i}" for i in range(len(tensors))]
+    while set(names) & set(call.names):
+        names = [f"{name}_" for name in names]
+    dtypes = [(n, str(t.dtype).removeprefix("torch.")) for n, t in zip(
+        (*call.names, *names), (*call.tensors, *tensors), strict=True)]  # fmt: skip
+    findings = tuple(Finding(f"{name} has the dtype {dtype}") for name, dtype in dtypes if dtype not in DTYPES)
+    if findings:
+        advice = "split complex numbers into real and imaginary part; use one of " + ", ".join(DTYPES)
+        what = "the model's inputs or outputs cannot be used"
+        raise BadModel(what, where=where, advice=advice, findings=findings)
+    return names
+
+
+def _settle_symbols(model: onnx.ModelProto, call: Call, where: str) -> list[str]:
+    """Bring the exporter's names of dimensions back to the user's, in place; what it found equal or fixed is a note."""
+    notes: list[str] = []
+    sizes: Sizes = {}
+    values = {value.name: value for value in model.graph.input}
+    for name, dims in zip(call.names, call.dims, strict=True):
+        for axis, wanted in dims.items() if name in values else ():
+            dim = values[name].type.tensor_type.shape.dim[axis]
+            if not dim.dim_param:
+                what = f"the exporter fixed the dimension {wanted} of the input {name} at {dim.dim_value}"
+                raise BadInput(what, where=where, advice=f"give it that size, or make forward work for every {wanted}")
+            if sizes.setdefault(dim.dim_param, wanted) != wanted:
+                note = f"the model needs the dimensions {sizes[dim.dim_param]} and {wanted} to be equal"
+                notes += [] if note in notes else [note]
+    substitute(model, sizes)
+    known = set(sizes.values())
+    # The TorchScript exporter makes up names for what it cannot follow ("Concat5_dim_0").
+    for value in model.graph.output:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param and not known & set(re.findall(r"[A-Za-z_]\w*", dim.dim_param)):
+                dim.ClearField("dim_param")
+    return notes
+
+
+def _load_program(program: Any, name: str, where: str, options: LoadOptions) -> Loaded:
+    import torch
+    from torch.utils import _pytree as pytree
+
+    from converters.torch_calls import Call
+    from converters.torch_export import export_program
+
+    if options.example:
+        raise BadInput("a torch.export program has its own example inputs", where=where, advice="leave out example")
+    args, kwargs = program.example_inputs or ((), {})
+    values, treespec = pytree.tree_flatten((args, kwargs))
+    places = [i for i, value in enumerate(values) if isinstance(value, torch.Tensor)]
+
+    def rebuild(tensors: Any) -> Any:
+        filled = list(values)
+        for place, tensor in zip(places, tensors, strict=True):
+            filled[place] = tensor
+        return pytree.tree_unflatten(filled, treespec)
+
+    given = [s.arg for s in program.graph_signature.input_specs if s.kind.name == "USER_INPUT"]
+    user_inputs = tuple(arg.name for arg in given if not hasattr(arg, "value"))  # numbers and None have a value
+    if len(user_inputs) != len(places):
+        raise BadModel("the program does not hold example inputs for all its inputs", where=where,
+                       advice="save it with torch.export.save of a program made by torch.export.export")  # fmt: skip
+    call = Call(
+        user_inputs, tuple(values[i].detach().clone() for i in places), ({},) * len(places), rebuild, plain=True
+    )
+    with quietly(verbose=options.verbose), Attempt() as attempt, torch.no_grad():
+        module = program.module()
+        for part in module.modules():
+            part.training = False  # its eval() raises: the mode was settled by torch.export
+        runner = _runner(module, call)
+        leaves = runner.leaves([t.clone() for t in call.tensors])
+    if attempt.error is not None:
+        raise BadModel("the program does not run on its own example inputs", where=where, why=reason(attempt.error))
+    names = _output_names(call, leaves, where)
+    exported = export_program(program, user_inputs, names, where=where, verbose=options.verbose)
+    _name_symbols(exported.model)
+    notes = [*exported.notes, *apply_specs(exported.model, options.inputs, where=where)]
+    return _finish(exported, runner, leaves, PROGRAM, name, where, notes, True)
+
+
+def _name_symbols(model: onnx.ModelProto) -> None:
+    """torch.export's own names (s77) say nothing: N for a first axis, else the input's name and the axis. In place."""
+    names: Sizes = {}
+    for value in real_inputs(model):
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if re.fullmatch(r"[a-z]+\d+", dim.dim_param) and dim.dim_param not in names:
+                names[dim.dim_param] = "N" if axis == 0 and "N" not in names.values() else f"{value.name}_{axis}"
+    substitute(model, names)
+
+
+def _finish(
+    exported: Exported, runner: Runner, leaves: list[Any], kind: str, name: str, where: str, notes: list[str], own: bool
+) -> Loaded:
+    """Check the exported model and tie it to the module's own answers."""
+    import torch
+
+    from converters.torch_reference import TorchReference, to_array
+
+    model, call = exported.model, runner.call
+    vet(model, where=where)
+    run_checker(model, where=where)
+    count = sum(isinstance(leaf, torch.Tensor) for leaf in leaves)
+    if len(model.graph.output) != count:
+        what = f"{exported.exporter} wrote {len(model.graph.output)} outputs, but the module returns {count} tensors"
+        raise ExportFailed(what, where=where)
+    inputs = _places(model, call, where)
+    notes += [f"the input {n} is not used and not an input of the ONNX model"
+              for place, n in enumerate(call.names) if place not in inputs.values()]  # fmt: skip
+    notes += [f"exported by {exported.exporter}, opset {model.opset_import[0].version}"]
+    outputs = tuple(value.name for value in model.graph.output)
+    reference = TorchReference(f"torch {torch.__version__}", runner, call.tensors, inputs, outputs)
+    example = {n: to_array(call.tensors[place]) for n, place in inputs.items()}
+    fits = own and _fits(model, example)
+    return Loaded(model, "torch", kind, exported.exporter, name, tuple(notes), reference, (example,) if fits else ())
+
+
+def _places(model: onnx.ModelProto, call: Call, where: str) -> dict[str, int]:
+    """ONNX input → place in the call: by order where all are there (names may have changed), else by name."""
+    names = [value.name for value in real_inputs(model)]
+    if len(names) == len(call.names):
+        return {name: place for place, name in enumerate(names)}
+    lost = [name for name in names if name not in call.names]
+    if lost:
+        raise ExportFailed(f"the exporter wrote inputs that forward does not have: {', '.join(lost)}", where=where)
+    return {name: call.names.index(name) for name in names}
+
+
+def _fits(model: onnx.ModelProto, example: dict[str, Any]) -> bool:
+    """Sizes given with --input may be others than the example's."""
+    return all(
+        dim.dim_param or dim.dim_value == size
+        for value in real_inputs(model)
+        for dim, size in zip(value.type.tensor_type.shape.dim, example[value.name].shape, strict=True)
+    )
+
+
+frontend = TorchFrontend()

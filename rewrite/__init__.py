@@ -1,0 +1,1 @@
+"""ONNX to ONNX: the same numbers, in operators that the target gets right."""

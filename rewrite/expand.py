@@ -1,0 +1,72 @@
+"""An operator whose ONNX schema has a function body is expressed by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+from onnx import helper, numpy_helper
+
+from rewrite.graph import OPSET, Tensor, type_proto
+from rewrite.rule import NodeView, Op, Refusal, Result, refuse
+
+
+def expand(op: Op, node: NodeView) -> Result:
+    """f(x) = the function body of f in its ONNX schema.
+
+    :returns: one tensor per output, or why there is none.
+    """
+    if node.domain or not onnx.defs.has(node.op, OPSET, ""):
+        return refuse("")
+    function = _body(node)
+    if isinstance(function, Refusal):
+        return function
+    tensors: dict[str, Tensor | None] = {"": None}
+    tensors |= {name: node.input(i) for i, name in enumerate(function.input)}
+    given = {a.name: helper.get_attribute_value(a) for a in function.attribute_proto}
+    given |= node.attributes
+    for inner in function.node:
+        if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in inner.attribute):
+            return refuse(f"the function body of {node.op} has control flow")
+        made = op.build(
+            inner.op_type,
+            [tensors.get(name) for name in inner.input],
+            _attributes(op, inner, given),
+            outputs=len(inner.output),
+        )
+        tensors |= dict(zip(inner.output, made, strict=True))
+    return [tensors.get(name) if node.wants(i) else None for i, name in enumerate(function.output[: len(node.outputs)])]
+
+
+def _body(node: NodeView) -> onnx.FunctionProto | Refusal:
+    schema = onnx.defs.get_schema(node.op, OPSET, "")
+    versions = [v for v in schema.function_opset_versions if v <= OPSET]
+    contextual = [v for v in schema.context_dependent_function_opset_versions if v <= OPSET]
+    if versions:
+        text = schema.get_function_with_opset_version(max(versions))
+    elif contextual:
+        types = [type_proto(t).SerializeToString() if t is not None else b"" for t in node.inputs]
+        text = schema.get_context_dependent_function_with_opset_version(
+            max(contextual), node.proto().SerializeToString(), types
+        )
+    else:
+        return refuse("")
+    function = onnx.FunctionProto()
+    function.ParseFromString(text)
+    return function
+
+
+def _attributes(op: Op, inner: onnx.NodeProto, given: dict[str, Any]) -> dict[str, Any]:
+    """Attributes of a node inside the body, those that refer to the function's own put in; absent ones left out."""
+    attrs: dict[str, Any] = {}
+    for attribute in inner.attribute:
+        if not attribute.ref_attr_name:
+            held = helper.get_attribute_value(attribute)
+            attrs[attribute.name] = op.const(numpy_helper.to_array(held)) if _is_tensor(attribute) else held
+        elif attribute.ref_attr_name in given:
+            attrs[attribute.name] = given[attribute.ref_attr_name]
+    return attrs
+
+
+def _is_tensor(attribute: onnx.AttributeProto) -> bool:
+    return bool(attribute.type == onnx.AttributeProto.TENSOR)

@@ -1,0 +1,98 @@
+"""Are two arrays equal, as far as their dtype and the model's own conditioning let one say?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sofie_bridge.samples import Array
+
+#: rtol and atol per dtype where the user names none. Integers and bools are equal or not.
+TOLERANCES = {
+    "float32": (1e-4, 1e-5),
+    "float64": (1e-9, 1e-12),
+    "float16": (1e-2, 1e-3),
+    "bfloat16": (4e-2, 1e-2),
+}
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """|value - reference| <= atol + rtol |reference|."""
+
+    rtol: float
+    atol: float
+
+    @classmethod
+    def of(cls, dtype: np.dtype[Any], rtol: float | None = None, atol: float | None = None) -> Tolerance:
+        usual = TOLERANCES.get(str(dtype), (0.0, 0.0))
+        if str(dtype) not in TOLERANCES:
+            return cls(*usual)
+        return cls(usual[0] if rtol is None else rtol, usual[1] if atol is None else atol)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What comparing one tensor gave.
+
+    :param absolute: largest |value - reference|; infinite where only one of them is a number.
+    :param relative: largest |value - reference| / |reference| where the reference exceeds the absolute tolerance.
+    :param wrong: elements outside the tolerance.
+    :param undecided: elements that the reference itself cannot pin down.
+    :param elements: all of them.
+    """
+
+    absolute: float
+    relative: float
+    wrong: int
+    undecided: int
+    elements: int
+    problem: str = ""
+
+    @property
+    def good(self) -> bool:
+        return not self.wrong and not self.problem
+
+
+def compare(
+    value: Array, reference: Array, tolerance: Tolerance, noise: Array | float = 0.0, *, strict: bool = True
+) -> Comparison:
+    """Hold ``value`` against ``reference``.
+
+    :param noise: how far the reference moves when the model's inputs move by a few units in the last place. Where that
+        exceeds the tolerance, an element is undecided: two right programs would differ there.
+    :param strict: judge infinities and NaN too; else the elements where the reference has them are undecided.
+    """
+    if value.shape != reference.shape:
+        return Comparison(0, 0, 0, 0, 0, f"shape {list(value.shape)} instead of {list(reference.shape)}")
+    if not _comparable(value.dtype, reference.dtype):
+        return Comparison(0, 0, 0, 0, 0, f"dtype {value.dtype} instead of {reference.dtype}")
+    a, b = value.astype(np.float64), reference.astype(np.float64)
+    if not a.size:
+        return Comparison(0.0, 0.0, 0, 0, 0)
+    if value.dtype.kind in "iub" and reference.dtype.kind in "iub":
+        difference = (value != reference).astype(np.float64)
+    else:
+        with np.errstate(invalid="ignore"):
+            difference = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+    allowed = tolerance.atol + tolerance.rtol * np.abs(b)
+    finite = np.isfinite(b)
+    undecided = np.where(finite, np.broadcast_to(noise, b.shape) > allowed, not strict)
+    wrong = ~(difference <= np.where(finite, allowed, 0.0)) & ~undecided
+    difference = np.where(np.isnan(difference), np.inf, difference)  # a NaN where the reference has none, or the reverse
+    seen = ~undecided
+    large = seen & finite & (np.abs(b) > max(tolerance.atol, 1e-30))
+    return Comparison(
+        float(difference[seen].max(initial=0.0)),
+        float((difference[large] / np.abs(b[large])).max(initial=0.0)),
+        int(wrong.sum()),
+        int(undecided.sum()),
+        int(b.size),
+    )
+
+
+def _comparable(value: np.dtype[Any], reference: np.dtype[Any]) -> bool:
+    """SOFIE hands bool over as uint8; all else must be the dtype of the reference."""
+    return value == reference or {str(value), str(reference)} == {"bool", "uint8"}

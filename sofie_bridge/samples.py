@@ -1,0 +1,152 @@
+"""Inputs to compare on: random with a fixed seed, the edges of each dtype, and what the user or the file brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import ml_dtypes
+import numpy as np
+import onnx
+from onnx import helper
+
+from convert.errors import BadSamples, Finding
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Arrays: TypeAlias = Mapping[str, Array]
+
+SEED = 20210713
+
+#: Sizes that symbolic dimensions take in turn; each symbol is given its own offset, so that two of them differ.
+SIZES = (5, 1, 16)
+
+#: Operators whose second input counts along an axis of the first, with the attribute that names the axis.
+_INDEXED = {"Gather": 0, "GatherElements": 0, "ScatterElements": 0}
+#: Operators that hand integers on as they are.
+_PASSING = {"Cast", "Reshape", "Unsqueeze", "Squeeze", "Flatten", "Transpose", "Identity", "Slice", "Concat", "Expand"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One set of inputs.
+
+    :param name: for the report: "random 0", "zeros", "user 3".
+    :param strict: must the numbers be judged, nearly all of them? Edges may drive a model where float32 has no answer.
+    """
+
+    name: str
+    arrays: Arrays
+    strict: bool = True
+
+
+def make_samples(model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]] = ()) -> list[Sample]:
+    """Inputs for a model whose dimensions are numbers or symbols.
+
+    :param given: named sets of arrays from the user or the model's file, by input name.
+    :raises BadSamples: given arrays that do not fit the inputs; all findings.
+    """
+    check(model, given)
+    bounds = index_bounds(model)
+    generator = np.random.default_rng(SEED)
+    random = [
+        Sample(f"random {i}", {n: _random(generator, d, s, bounds.get(n), scale) for n, d, s in _inputs(model, size)})
+        for i, (size, scale) in enumerate(zip(SIZES, (1.0, 0.3, 3.0), strict=True))
+    ]
+    edges = [
+        Sample(
+            kind,
+            {n: _edge(generator, kind, d, s, bounds.get(n)) for n, d, s in _inputs(model, SIZES[0])},
+            strict=kind == "zeros",
+        )
+        for kind in ("zeros", "ones", "tiny", "large")
+    ]
+    return [*random, *edges, *(Sample(name, dict(arrays)) for name, arrays in given)]
+
+
+def _inputs(model: onnx.ModelProto, size: int) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:
+    """Name, dtype and shape of each input, symbols replaced by sizes around ``size``."""
+    sizes: dict[str, int] = {}
+    for info in model.graph.input:
+        kind = info.type.tensor_type
+        shape = tuple(
+            d.dim_value if d.HasField("dim_value") else sizes.setdefault(d.dim_param, size + (size > 1) * len(sizes))
+            for d in kind.shape.dim
+        )
+        yield info.name, np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type)), shape
+
+
+def _random(
+    generator: np.random.Generator, dtype: np.dtype[Any], shape: tuple[int, ...], bound: int | None, scale: float
+) -> Array:
+    if dtype == np.bool_:
+        return generator.random(shape) < 0.5
+    if np.issubdtype(dtype, np.integer):
+        low = 0 if bound is not None or np.issubdtype(dtype, np.unsignedinteger) else -8
+        return generator.integers(low, bound if bound is not None else 9, shape).astype(dtype)
+    return (generator.standard_normal(shape) * scale).astype(dtype)
+
+
+def _edge(
+    generator: np.random.Generator, kind: str, dtype: np.dtype[Any], shape: tuple[int, ...], bound: int | None
+) -> Array:
+    if dtype == np.bool_:
+        return np.full(shape, kind in ("ones", "large"))
+    if np.issubdtype(dtype, np.integer):
+        last = bound - 1 if bound is not None else 100
+        return np.full(shape, {"zeros": 0, "ones": min(1, last), "tiny": 0, "large": last}[kind], dtype)
+    tiny = float(np.finfo(dtype).tiny if dtype.kind == "f" else ml_dtypes.finfo(dtype).tiny)
+    values = {"zeros": [0.0, -0.0], "ones": [1.0], "tiny": [tiny, -tiny, tiny / 4, 0.0], "large": [88.0, -88.0, 3e4, -3e4]}
+    return generator.choice(np.array(values[kind], dtype), shape).astype(dtype)
+
+
+def index_bounds(model: onnx.ModelProto) -> dict[str, int]:
+    """For integer inputs that end as indices: the size of the smallest axis that they count along."""
+    shapes = {
+        i.name: [d.dim_value if d.HasField("dim_value") else None for d in i.type.tensor_type.shape.dim]
+        for i in (*model.graph.input, *model.graph.value_info, *model.graph.output)
+    }
+    shapes |= {i.name: list(i.dims) for i in model.graph.initializer}
+    sources = {i.name: {i.name} for i in model.graph.input}
+    bounds: dict[str, int] = {}
+    for node in model.graph.node:
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute if a.type == onnx.AttributeProto.INT}
+        if node.op_type in _INDEXED and node.input[1] in sources:
+            shape = shapes.get(node.input[0])
+            size = shape[attributes.get("axis", 0)] if shape else None
+            for name in sources[node.input[1]] if size else ():
+                bounds[name] = min(bounds.get(name, size or 1), size or 1)
+        if node.op_type in _PASSING:
+            reached = set().union(*(sources.get(n, set()) for n in node.input))
+            if reached:
+                sources[node.output[0]] = reached
+    return bounds
+
+
+def check(model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]]) -> None:
+    """Hold the user's arrays against the model's inputs.
+
+    :raises BadSamples: names, dtypes and shapes that do not fit; all of them.
+    """
+    findings = []
+    for name, arrays in given:
+        wanted = {i.name: i.type.tensor_type for i in model.graph.input}
+        for missing in sorted(set(wanted) - set(arrays)):
+            findings.append(Finding(f"{name} has no array for the input {missing!r}"))
+        for extra in sorted(set(arrays) - set(wanted)):
+            findings.append(Finding(f"{name} has {extra!r}, which is no input", advice=f"inputs: {', '.join(wanted)}"))
+        for key in sorted(set(wanted) & set(arrays)):
+            dims = [d.dim_value if d.HasField("dim_value") else d.dim_param for d in wanted[key].shape.dim]
+            dtype = np.dtype(helper.tensor_dtype_to_np_dtype(wanted[key].elem_type))
+            array = np.asarray(arrays[key])
+            fits = len(dims) == array.ndim and all(
+                d == n for d, n in zip(dims, array.shape, strict=True) if isinstance(d, int)
+            )
+            if not fits or array.dtype != dtype:
+                shape = ",".join(map(str, dims))
+                findings.append(
+                    Finding(f"{name}: {key!r} is {array.dtype}{list(array.shape)}, the model takes {dtype}[{shape}]")
+                )
+    if findings:
+        raise BadSamples("the given inputs do not fit the model", findings=tuple(findings))
+

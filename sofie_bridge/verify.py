@@ -1,0 +1,239 @@
+"""Header to verdict: compile it, run it, and hold it against every reference there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from convert.errors import BadSamples, Finding
+from sofie_bridge.compare import Comparison, Tolerance, compare
+from sofie_bridge.emit import Emitted
+from sofie_bridge.isolate import run_header
+from sofie_bridge.reference import OnnxReference
+from sofie_bridge.samples import SEED, Array, Arrays, Sample
+from sofie_bridge.toolchain import Toolchain
+
+#: Share of elements that may stay undecided in inputs that must be judged.
+UNDECIDED = 0.05
+#: Relative size of the nudge that shows how well the model is conditioned: four units in the last place of float32.
+NUDGE = 2.0**-21
+
+#: Who is compared with whom. The first three say who moved the numbers, the last three are the verdict.
+EDGES = (
+    ("exporter", "exported", "framework"),
+    ("rules", "rewritten", "exported"),
+    ("sofie", "header", "rewritten"),
+    ("header vs exported", "header", "exported"),
+    ("header vs framework", "header", "framework"),
+)
+
+Reference = Callable[[Arrays], Mapping[str, Array]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One output under one comparison: the worst over all samples."""
+
+    output: str
+    edge: str
+    tolerance: Tolerance
+    absolute: float
+    relative: float
+    wrong: int
+    undecided: int
+    elements: int
+    worst: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What verification saw.
+
+    :param measured: per output and comparison.
+    :param samples: names of the inputs compared on.
+    :param left_out: inputs on which the reference itself cannot run, and why.
+    :param failures: what is wrong; empty for a header that is right.
+    """
+
+    measured: tuple[Measured, ...]
+    samples: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+    reference: str
+    failures: tuple[Finding, ...]
+    #: The strict sample that shows the largest error, for locating; None where all is well.
+    culprit: Sample | None = field(default=None, repr=False)
+
+
+@dataclass
+class _Answers:
+    sample: Sample
+    by: dict[str, Mapping[str, Array]]
+    noise: dict[str, Array | float]
+
+
+def verify(
+    exported: onnx.ModelProto,
+    rewritten: onnx.ModelProto,
+    emitted: Emitted,
+    samples: Sequence[Sample],
+    toolchain: Toolchain,
+    *,
+    framework: Reference | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    seconds: float = 600.0,
+) -> Verification:
+    """Compile and run the header on all samples, and compare.
+
+    :raises convert.errors.VerifyError: it does not compile, crashes, throws, hangs, or nothing can be compared on.
+    """
+    references = {"exported": OnnxReference(exported), "rewritten": OnnxReference(rewritten)}
+    answers, left_out = _ask_references(references, framework, samples)
+    inputs = {i.name: emitted.named.tensors[i.name] for i in rewritten.graph.input}
+    outputs = {emitted.named.tensors[o.name]: o.name for o in rewritten.graph.output}
+    runs = run_header(
+        emitted.header,
+        emitted.weights,
+        [{inputs[n]: a for n, a in x.sample.arrays.items() if n in inputs} for x in answers],
+        toolchain=toolchain,
+        optimise="-O2",
+        time_limit=seconds,
+        memory_limit=None,
+    )
+    for x, run in zip(answers, runs, strict=True):
+        x.by["header"] = {outputs[n]: a for n, a in run.items()}
+    measured = [
+        _measure(o.name, edge, value, reference, answers, rtol, atol)
+        for edge, value, reference in EDGES
+        if reference != "framework" or framework is not None
+        for o in rewritten.graph.output
+    ]
+    failures = tuple(f for m in measured for f in _judge(m))
+    return Verification(
+        tuple(measured),
+        tuple(x.sample.name for x in answers),
+        tuple(left_out),
+        references["exported"].name,
+        failures,
+        next((x.sample for m in measured if m.wrong for x in answers if x.sample.name == m.worst), None),
+    )
+
+
+def _ask_references(
+    references: Mapping[str, OnnxReference], framework: Reference | None, samples: Sequence[Sample]
+) -> tuple[list[_Answers], list[tuple[str, str]]]:
+    answers: list[_Answers] = []
+    left_out: list[tuple[str, str]] = []
+    for sample in samples:
+        try:
+            by: dict[str, Mapping[str, Array]] = {name: ask(sample.arrays) for name, ask in references.items()}
+        except BadSamples as error:
+            left_out.append((sample.name, error.finding.why))
+            continue
+        if framework is not None:
+            by["framework"] = framework(sample.arrays)
+        answers.append(_Answers(sample, by, noise(references["rewritten"], sample, by["rewritten"])))
+    if not any(x.sample.strict and x.sample.name.startswith(("random", "user", "example")) for x in answers):
+        raise BadSamples(
+            "the reference can run the model on none of the random inputs",
+            why=left_out[0][1] if left_out else "there are none",
+            advice="give inputs of your own with --inputs data.npz",
+        )
+    return answers, left_out
+
+
+def noise(ask: Reference, sample: Sample, plain: Mapping[str, Array]) -> dict[str, Array | float]:
+    """How far each output moves when the inputs move by :data:`NUDGE`.
+
+    For floats the largest move of the tensor stands for all of its elements; an integer moves or does not.
+    """
+    moved: dict[str, Array | float] = dict.fromkeys(plain, 0.0)
+    if not any(a.dtype.kind == "f" for a in sample.arrays.values()):
+        return moved
+    generator = np.random.default_rng(SEED)
+    for _ in range(2):
+        nudged = {
+            n: (a * (1 + NUDGE * generator.choice([-1.0, 1.0], a.shape))).astype(a.dtype) if a.dtype.kind == "f" else a
+            for n, a in sample.arrays.items()
+        }
+        for name, array in ask(nudged).items():
+            if array.shape != plain[name].shape or not array.size:
+                continue
+            if array.dtype.kind in "iub":
+                moved[name] = np.maximum(moved[name], array != plain[name])
+                continue
+            with np.errstate(invalid="ignore"):
+                difference = np.abs(array.astype(np.float64) - plain[name].astype(np.float64))
+            moved[name] = max(float(np.max(moved[name])), float(difference[np.isfinite(difference)].max(initial=0.0)))
+    return moved
+
+
+def _measure(
+    output: str,
+    edge: str,
+    value: str,
+    reference: str,
+    answers: Sequence[_Answers],
+    rtol: float | None,
+    atol: float | None,
+) -> Measured:
+    """The worst comparison of one output over all samples; shares are of the samples that must be judged."""
+    worst: tuple[tuple[bool, int, bool, float], str, Comparison] | None = None
+    tolerance = Tolerance(0, 0)
+    undecided = elements = wrong = 0
+    for x in answers:
+        expected = np.asarray(x.by[reference][output])
+        tolerance = Tolerance.of(expected.dtype, rtol, atol)
+        seen = compare(
+            np.asarray(x.by[value][output]), expected, tolerance, x.noise[output], strict=x.sample.strict
+        )
+        wrong += seen.wrong
+        if x.sample.strict:
+            undecided += seen.undecided
+            elements += seen.elements
+        rank = (bool(seen.problem), seen.wrong, x.sample.strict, seen.absolute)
+        if worst is None or rank > worst[0]:
+            worst = (rank, x.sample.name, seen)
+    assert worst is not None
+    _, name, seen = worst
+    return Measured(
+        output, edge, tolerance, seen.absolute, seen.relative, wrong, undecided, elements, name, seen.problem
+    )
+
+
+def _judge(measured: Measured) -> list[Finding]:
+    where = f"output {measured.output!r}, {measured.edge}"
+    if measured.problem:
+        return [Finding(measured.problem, where, f"inputs {measured.worst!r}")]
+    if measured.wrong:
+        size = f"max |difference| {measured.absolute:.3g}, relative {measured.relative:.3g}"
+        limit = f"rtol {measured.tolerance.rtol:g}, atol {measured.tolerance.atol:g}"
+        return [Finding(f"{measured.wrong} elements differ", where, f"{size} on inputs {measured.worst!r} ({limit})")]
+    if measured.undecided > UNDECIDED * measured.elements:
+        share = measured.undecided / measured.elements
+        return [
+            Finding(
+                f"{share:.0%} of the elements cannot be judged",
+                where,
+                "the model itself moves by more than the tolerance when its inputs move by four units in the last place",
+                "give inputs as they occur with --inputs data.npz, or a tolerance that the model can hold with --rtol/--atol",
+            )
+        ]
+    return []
+
+
+def stored(path: Path) -> list[tuple[str, Arrays]]:
+    """The user's inputs from an ``.npz``: one array per input, all rows one set.
+
+    :raises BadSamples: the file cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return [(path.name, {name: data[name] for name in data.files})]
+    except (OSError, ValueError, EOFError) as error:
+        raise BadSamples(f"cannot read inputs from {path}", why=str(error), advice="write them with numpy.savez") from error

@@ -1,0 +1,82 @@
+"""Every rule on every case of its own: it fires or refuses, keeps the numbers, and ends in a right header."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from rule_cases import apply_rule, every_case, inputs_of, model_of
+
+from rewrite.api import rewrite_model
+from rewrite.engine import Engine
+from rewrite.origin import Origin
+from rewrite.passes.drop_no_ops import drop_no_ops
+from rewrite.passes.infer_shapes import infer_shapes
+from rewrite.rule import Case, Refusal, Rule
+from sofie_bridge.locate import Locator
+from sofie_bridge.reference import OnnxReference
+from sofie_bridge.sofie import Sofie
+from sofie_bridge.target import SofieTarget
+from sofie_bridge.toolchain import find
+
+CASES = every_case()
+FIRING = [(r, c) for r, c in CASES if not c.refuses]
+
+
+def name(value: object) -> str:
+    return value.name if isinstance(value, Rule) else value.text if isinstance(value, Case) else ""
+
+
+@pytest.fixture(scope="module")
+def sofie():
+    with Sofie() as sofie:
+        yield sofie
+
+
+@pytest.mark.parametrize(("rule", "case"), [(r, c) for r, c in CASES if c.refuses], ids=name)
+def test_refuses_for_the_stated_reason(rule: Rule, case: Case) -> None:
+    _, result = apply_rule(rule, model_of(case))
+    assert isinstance(result, Refusal)
+    assert case.refuses in result.reason
+
+
+@pytest.mark.parametrize(("rule", "case"), FIRING, ids=name)
+def test_keeps_the_numbers(rule: Rule, case: Case) -> None:
+    model = model_of(case)
+    graph, made = apply_rule(rule, model)
+    assert not isinstance(made, Refusal), made
+    graph.drop_dead()
+    written = graph.write()
+    onnx.checker.check_model(written, full_check=True)
+    before, after = OnnxReference(model), OnnxReference(written)
+    for seed in range(3):
+        arrays = inputs_of(model, seed)
+        expected, seen = before(arrays), after(arrays)
+        for key, value in expected.items():
+            assert seen[key].dtype == value.dtype
+            np.testing.assert_allclose(seen[key], value, rtol=case.rtol, atol=case.atol, err_msg=f"{key}, seed {seed}")
+
+
+@pytest.mark.parametrize(("rule", "case"), FIRING, ids=name)
+def test_keeps_provenance(rule: Rule, case: Case) -> None:
+    model = model_of(case)
+    model.graph.node[0].name = "user's node"
+    graph, _ = apply_rule(rule, model)
+    graph.drop_dead()
+    named = {Origin.of(n).node for n in graph.write().graph.node}
+    assert "user's node" in named or all("user" not in n.name for n in model.graph.node if n.op_type == rule.operator)
+
+
+@pytest.mark.parametrize(("rule", "case"), FIRING, ids=name)
+def test_ends_in_a_right_header(rule: Rule, case: Case, sofie: Sofie) -> None:
+    """What the rule emits is legal, or other rules make it so; and SOFIE's header of it gives onnxruntime's numbers."""
+    graph, _ = apply_rule(rule, model_of(case))
+    outcome = Engine(graph, SofieTarget(sofie)).run()
+    assert not outcome.stuck, [str(s.finding("SOFIE")) for s in outcome.stuck]
+    drop_no_ops(graph)
+    graph.drop_dead()
+    written = infer_shapes(graph.write())
+    fault = Locator(sofie, find()).fault_of_node(written)
+    assert fault is None, fault
+    again = rewrite_model(written, SofieTarget(sofie))
+    assert not again.trail, "a second run changes something"
