@@ -26,7 +26,7 @@ def check_writable(target: Path) -> None:
 
 
 def publish(files: Mapping[Path, Path]) -> tuple[Path, ...]:
-    """Move each source (values) to its place (keys): copied beside it first, then renamed, so that none is half-written.
+    """Bring each source (values) to its place (keys): copied beside it, then renamed, so that none is half-written.
 
     :returns: the places.
     :raises WriteError: the disk is full or refuses; nothing new is left behind.

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from convert.errors import UsageError
-from convert.files import check_writable, publish
+import numpy as np
+
+from convert.errors import BadSamples, UsageError
+from convert.files import publish
+from convert.preamble import preamble
+from convert.project import Vector, write_project
+from convert.report import Port, Report
 from convert.request import Request
+from rewrite.api import Rewritten
+from sofie_bridge.compare import Tolerance, compare
+from sofie_bridge.emit import Emitted
+from sofie_bridge.reference import OnnxReference
+from sofie_bridge.samples import Array, Arrays, Sample
+from sofie_bridge.verify import noise
 
-if TYPE_CHECKING:
-    from convert.report import Report
-    from rewrite.api import Rewritten
-    from sofie_bridge.emit import Emitted
-    from sofie_bridge.samples import Sample
+#: Test vectors that a project is given.
+VECTORS = 6
 
 _SUFFIX = {"header": ".hxx", "onnx": ".onnx"}
 
@@ -32,7 +40,6 @@ def destination(request: Request, model: str) -> Destination:
     """Read ``--output``: a file with the right suffix names the model; anything else is a folder.
 
     :param model: the model's own name, for when the user gives none.
-    :raises convert.errors.WriteError: the place cannot be written to.
     :raises UsageError: a suffix that does not go with ``--to``.
     """
     output = request.output or Path()
@@ -46,8 +53,6 @@ def destination(request: Request, model: str) -> Destination:
         )
     else:
         found = Destination(output, model)
-    if not request.check:
-        check_writable(found.folder)
     return found
 
 
@@ -56,32 +61,76 @@ def place_outputs(
     report: Report,
     rewritten: Rewritten,
     emitted: Emitted,
-    vectors: Sequence[Sample],
+    samples: Sequence[Sample],
     folder: Path,
 ) -> tuple[Path, ...]:
     """Write what was asked for, by rename. The paths written, the main one first."""
     place = destination(request, emitted.named.name)
     if request.to == "onnx":
-        from sofie_bridge.names import identifier
-
         source = folder / "rewritten.onnx"
-        source.write_bytes(rewritten.model.SerializeToString())
-        return publish({place.folder / f"{identifier(place.name)}.onnx" if request.output is None else place.folder / f"{place.name}.onnx": source})
+        source.write_bytes(emitted.named.model.SerializeToString())  # names and constants as SOFIE was given them
+        return publish({place.folder / f"{place.name}.onnx": source})
     prepend_summary(emitted.header, report, rewritten)
     if request.to == "project":
-        from convert.project import project_files
-
-        return publish(project_files(place.folder, report, rewritten, emitted, vectors, folder / "project"))
-    named = request.output is not None and request.output.suffix == ".hxx"
-    header = place.folder / f"{place.name if named else emitted.named.name}.hxx"
-    files = {header: emitted.header}
+        made = _project(report, rewritten, emitted, samples, folder / "project")
+        return publish({place.folder / f.relative_to(folder / "project"): f for f in made})
+    files = {place.folder / f"{place.name}.hxx": emitted.header}
     if emitted.weights is not None:
         files[place.folder / emitted.weights.name] = emitted.weights
     return publish(files)
 
 
-def prepend_summary(header: Path, report: Report, rewritten: Rewritten) -> None:
-    """Put what the header is, how it was judged and where its tensors come from in front of SOFIE's text, as comments."""
-    from convert.preamble import preamble
+def _project(
+    report: Report, rewritten: Rewritten, emitted: Emitted, samples: Sequence[Sample], folder: Path
+) -> list[Path]:
+    folder.mkdir()
+    return write_project(
+        folder,
+        name=emitted.named.name,
+        header=emitted.header,
+        weights=emitted.weights,
+        inputs=report.inputs,
+        outputs=report.outputs,
+        vectors=list(_vectors(report, rewritten, samples)),
+        tolerances={p.cpp: _tolerance(p, report) for p in report.outputs},
+    )
 
+
+def _vectors(report: Report, rewritten: Rewritten, samples: Sequence[Sample]) -> Iterator[Vector]:
+    """The first few inputs that were judged in full, with what onnxruntime makes of them."""
+    reference = OnnxReference(rewritten.model)
+    for sample in islice((s for s in samples if s.strict), VECTORS):
+        try:
+            expected = reference(sample.arrays)
+        except BadSamples:
+            continue  # verification left these inputs out as well, and said so
+        if not _decided(report, expected, noise(reference, sample, expected)):
+            continue  # two right programs would differ here
+        sizes = {
+            d: n
+            for p in report.inputs
+            for d, n in zip(p.shape, sample.arrays[p.name].shape, strict=True)
+            if isinstance(d, str)
+        }
+        yield Vector(
+            sample.name,
+            sizes,
+            {p.cpp: np.asarray(sample.arrays[p.name]) for p in report.inputs},
+            {p.cpp: expected[p.name] for p in report.outputs},
+        )
+
+
+def _decided(report: Report, expected: Arrays, moved: Mapping[str, Array | float]) -> bool:
+    limits = {p.name: Tolerance(*_tolerance(p, report)) for p in report.outputs}
+    return not any(compare(a, a, limits[n], moved[n]).undecided for n, a in expected.items())
+
+
+def _tolerance(port: Port, report: Report) -> tuple[float, float]:
+    measured = report.verification.measured if report.verification is not None else ()
+    used = next((m.tolerance for m in measured if m.output == port.name), Tolerance.of(np.dtype(port.dtype)))
+    return used.rtol, used.atol
+
+
+def prepend_summary(header: Path, report: Report, rewritten: Rewritten) -> None:
+    """Put in front of SOFIE's text what the header is, how it was judged and where its operators come from."""
     header.write_text(preamble(report, rewritten) + header.read_text())

@@ -15,6 +15,7 @@ from onnx import helper
 import converters
 from convert.diagnose import Diagnosis
 from convert.errors import ConvertError, Mismatch, VerifyError
+from convert.files import check_writable
 from convert.outputs import destination, place_outputs
 from convert.progress import Progress
 from convert.report import Port, Report, Stage
@@ -49,7 +50,7 @@ def run(request: Request, report: Report, progress: Progress) -> None:
             return
         rewritten, emitted = steps.converge(loaded, sofie, Path(folder))
         with steps.stage("write"):
-            report.files = place_outputs(request, report, rewritten, emitted, steps.vectors, Path(folder))
+            report.files = place_outputs(request, report, rewritten, emitted, steps.samples, Path(folder))
             steps.summary = f"{len(report.files)} files"
 
 
@@ -62,7 +63,7 @@ class _Steps:
         self.progress = progress
         self.summary = ""
         self.state = "done"
-        self.vectors: list[Sample] = []
+        self.samples: list[Sample] = []
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -90,10 +91,9 @@ class _Steps:
 
     def load(self) -> Loaded:
         request = self.request
-        destination(request, "model")  # a place that cannot be written to is told now, not after minutes
-        options = LoadOptions(
-            request.inputs, request.allow_pickle, request.model, request.example, request.verbose
-        )
+        if not request.check:
+            check_writable(destination(request, "model").folder)  # told now, not after minutes
+        options = LoadOptions(request.inputs, request.allow_pickle, request.model, request.example, request.verbose)
         loaded = converters.load(request.source, options)
         self.report.loaded(loaded)
         self.summary = f"{loaded.kind}, {len(loaded.model.graph.node)} nodes by {loaded.exporter}"
@@ -116,6 +116,7 @@ class _Steps:
         for _ in range(ROUNDS):
             with self.stage("rewrite"):
                 rewritten = self.rewrite(loaded, target)
+            self.samples = make_samples(rewritten.model, self._given(loaded))
             with self.stage("emit"):
                 emitted = self.emit(loaded, rewritten, folder, sofie)
             if not self.request.verify:
@@ -137,7 +138,9 @@ class _Steps:
                     self.report.error = error.as_json()
                     self.summary, self.state = error.finding.what, "failed"
             return rewritten, emitted
-        raise VerifyError(f"SOFIE gets more than {ROUNDS} nodes of this model wrong", advice="report this with the model")
+        raise VerifyError(
+            f"SOFIE gets more than {ROUNDS} nodes of this model wrong", advice="report this with the model"
+        )
 
     def emit(self, loaded: Loaded, rewritten: Rewritten, folder: Path, sofie: Sofie) -> Emitted:
         name = destination(self.request, loaded.name).name
@@ -150,12 +153,11 @@ class _Steps:
         return emitted
 
     def verify(self, loaded: Loaded, rewritten: Rewritten, emitted: Emitted, compiler: Toolchain) -> None:
-        self.vectors = make_samples(rewritten.model, self._given(loaded))
         seen = verify(
             loaded.model,
             rewritten.model,
             emitted,
-            self.vectors,
+            self.samples,
             compiler,
             framework=loaded.reference,
             rtol=self.request.rtol,
@@ -166,9 +168,8 @@ class _Steps:
             raise Mismatch("the header's numbers are not the reference's", findings=seen.failures)
         worst = max((m.absolute for m in seen.measured if m.edge.startswith("header")), default=0.0)
         framework = f" and {loaded.reference.name}" if loaded.reference else ""
-        self.summary = (
-            f"right: max |difference| {worst:.2g} against {seen.reference}{framework}, {len(seen.samples)} sets of inputs"
-        )
+        against = f"{seen.reference}{framework}, {len(seen.samples)} sets of inputs"
+        self.summary = f"right: max |difference| {worst:.2g} against {against}"
 
     def _given(self, loaded: Loaded) -> list[tuple[str, Arrays]]:
         given: list[tuple[str, Arrays]] = [(f"example {i}", a) for i, a in enumerate(loaded.examples)]
@@ -179,7 +180,7 @@ class _Steps:
     def culprit(self) -> Sample:
         """The inputs that show a fault best."""
         seen = self.report.verification
-        return (seen.culprit if seen is not None and seen.failures else None) or self.vectors[0]
+        return (seen.culprit if seen is not None and seen.failures else None) or self.samples[0]
 
 
 def _ports(rewritten: Rewritten, emitted: Emitted) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
@@ -189,7 +190,9 @@ def _ports(rewritten: Rewritten, emitted: Emitted) -> tuple[tuple[Port, ...], tu
             d.dim_value if d.HasField("dim_value") else emitted.named.symbols.get(d.dim_param, d.dim_param)
             for d in kind.shape.dim
         )
-        return Port(info.name, emitted.named.tensors[info.name], str(helper.tensor_dtype_to_np_dtype(kind.elem_type)), dims)
+        return Port(
+            info.name, emitted.named.tensors[info.name], str(helper.tensor_dtype_to_np_dtype(kind.elem_type)), dims
+        )
 
     graph = rewritten.model.graph
     return tuple(map(port, graph.input)), tuple(map(port, graph.output))

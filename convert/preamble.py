@@ -43,7 +43,9 @@ def _verdict(report: Report) -> Iterator[str]:
     if seen is None:
         yield "NOT VERIFIED: this header was not compiled or run before it was written."
         return
-    yield "Compiled, run and compared before it was written:" if not seen.failures else "WRONG, kept at the user's wish:"
+    yield (
+        "Compiled, run and compared before it was written:" if not seen.failures else "WRONG, kept at the user's wish:"
+    )
     for m in seen.measured:
         if m.edge.startswith("header"):
             yield (

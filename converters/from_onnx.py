@@ -27,7 +27,7 @@ class OnnxFrontend:
     name = "onnx"
     kinds: tuple[str, ...] = (_KIND,)
 
-    def sniff(self, head: bytes, path: Path) -> str | None:
+    def sniff(self, head: bytes, path: Path) -> str | None:  # noqa: ARG002 - the protocol's signature
         """By the top-level fields of the protobuf message, whatever the file is called."""
         return _KIND if looks_like_onnx(path) else None
 

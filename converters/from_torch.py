@@ -88,7 +88,7 @@ def _load_module(module: Any, kind: str, name: str, where: str, options: LoadOpt
         exported = export_module(module, call, names, flat=flat, where=where, verbose=options.verbose)
     notes += [*call.notes, *exported.notes]
     notes += _settle_symbols(exported.model, call, where)
-    return _finish(exported, _runner(module, call), leaves, kind, name, where, notes, bool(options.example))
+    return _finish(exported, _runner(module, call), leaves, kind, name, where, notes, own=bool(options.example))
 
 
 def _working_call(module: Any, where: str, options: LoadOptions) -> tuple[Call, list[Any]]:
@@ -121,7 +121,7 @@ def _runner(module: Any, call: Call) -> Runner:
 def _output_names(call: Call, leaves: list[Any], where: str) -> list[str]:
     """Names for the output tensors, none of them an input's.
 
-    :raises BadModel: no tensors, or dtypes that no ONNX model here may have (the exporter splits complex ones silently).
+    :raises BadModel: no tensors, or dtypes that are not ours (the exporter splits complex ones silently).
     """
     import torch
 
@@ -205,7 +205,7 @@ def _load_program(program: Any, name: str, where: str, options: LoadOptions) -> 
     exported = export_program(program, user_inputs, names, where=where, verbose=options.verbose)
     _name_symbols(exported.model)
     notes = [*exported.notes, *apply_specs(exported.model, options.inputs, where=where)]
-    return _finish(exported, runner, leaves, PROGRAM, name, where, notes, True)
+    return _finish(exported, runner, leaves, PROGRAM, name, where, notes, own=True)
 
 
 def _name_symbols(model: onnx.ModelProto) -> None:
@@ -219,7 +219,15 @@ def _name_symbols(model: onnx.ModelProto) -> None:
 
 
 def _finish(
-    exported: Exported, runner: Runner, leaves: list[Any], kind: str, name: str, where: str, notes: list[str], own: bool
+    exported: Exported,
+    runner: Runner,
+    leaves: list[Any],
+    kind: str,
+    name: str,
+    where: str,
+    notes: list[str],
+    *,
+    own: bool,
 ) -> Loaded:
     """Check the exported model and tie it to the module's own answers."""
     import torch

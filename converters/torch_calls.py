@@ -87,7 +87,7 @@ def from_specs(module: torch.nn.Module, given: Sequence[TensorSpec], *, where: s
         wanted = " ".join(f"--input '{name}:float32[1,3]'" for name, needed in known if needed) or "--input '...'"
         what = "the shapes of the inputs are not known"
         raise BadInput(what, where=where, advice=f"write them, as in {wanted}", why=f"forward takes {_listed(known)}")
-    specs, notes = _assigned(given, known, names, takes_any(module), where)
+    specs, notes = _assigned(given, known, names, any_number=takes_any(module), where=where)
     order = [name for name in names if name in specs] + [name for name in specs if name not in names]
     leading = order == names[: len(order)] or takes_any(module) or bool(notes)
     labels = [given_name or arg for arg, given_name in ((a, specs[a].name) for a in order)]
@@ -142,7 +142,7 @@ def from_example(module: torch.nn.Module, options: LoadOptions, *, where: str) -
 
 
 def _assigned(
-    given: Sequence[TensorSpec], known: list[tuple[str, bool]], names: list[str], any_number: bool, where: str
+    given: Sequence[TensorSpec], known: list[tuple[str, bool]], names: list[str], *, any_number: bool, where: str
 ) -> tuple[dict[str, TensorSpec], tuple[str, ...]]:
     """Specs by argument. Names of which none is an argument's rename the arguments, in order."""
     if any_number:

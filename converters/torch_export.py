@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.errors import ExportFailed, Finding
+from convert.errors import BadInput, ExportFailed, Finding
 from converters.quiet import Attempt, Chatter, first_line, quietly, reason
 from converters.torch_calls import Call
 
@@ -59,6 +59,7 @@ def export_module(
     :param outputs: names for the output tensors.
     :param flat: all leaves of the output are tensors (else a wrapper leaves out the others).
     :raises ExportFailed: every exporter gave up; the reasons of each.
+    :raises BadInput: a symbolic dimension that cannot be one.
     """
     import torch
 
@@ -71,6 +72,7 @@ def export_module(
             if model is not None:
                 why = (f"attention was exported in its plain form because of {failures[-1]}",) if math else ()
                 return Exported(model, DYNAMO, why)
+        _refuse_frozen_sizes(failures[-1], call, where)
     model, warned = _try_script(module, call, outputs, failures, verbose=verbose)
     if model is None:
         raise _gave_up(failures, where)
@@ -96,6 +98,21 @@ def export_program(
     if not failure.where and (named := re.search(r"translating node %(\w+)", failure.text)):
         failure = replace(failure, where=_node_line(program, named[1]))
     raise _gave_up([failure], where)
+
+
+def _refuse_frozen_sizes(failure: _Failure, call: Call, where: str) -> None:
+    """A trace would freeze the example's size in without a word: no falling back where torch.export saw it.
+
+    :raises BadInput: torch.export found that a symbolic dimension has but one size.
+    """
+    found = re.search(r"^.*(?:tracing inferred a static shape|was inferred to be a constant).*$", failure.text, re.M)
+    if any(call.dims) and found:
+        raise BadInput(
+            "a symbolic dimension of the inputs can have one size only",
+            where=where,
+            why=first_line(found[0].lstrip("- ")),
+            advice="give that size with --input, or make forward work for every size",
+        )
 
 
 def _node_line(program: Any, name: str) -> str:

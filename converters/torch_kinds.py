@@ -17,8 +17,10 @@ MODULE = "torch.nn.Module"
 _LEGACY = (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", b"\x80\x04\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
 #: Names in a symbolic size: s77, u0, and sympy's or torch's own functions.
 _HARMLESS = re.compile(r"(?:[a-z]{1,2}\d+|Max|Min|Mod|FloorDiv|CeilDiv|CleanDiv|PythonMod|ModularIndexing|"
-                       r"Eq|Ne|Lt|Le|Gt|Ge|And|Or|Not|IntTrueDiv|FloatTrueDiv|PowByNatural|RShift|LShift|Where|oo|int_oo|True|False|"
-                       r"Symbol|Integer|Float|Rational|Add|Mul|Pow|integer|positive|negative|nonnegative|nonpositive|zero|nonzero|"
+                       r"Eq|Ne|Lt|Le|Gt|Ge|And|Or|Not|IntTrueDiv|FloatTrueDiv|PowByNatural|RShift|LShift|Where|"
+                       r"oo|int_oo|True|False|"
+                       r"Symbol|Integer|Float|Rational|Add|Mul|Pow|integer|positive|negative|nonnegative|nonpositive|"
+                       r"zero|nonzero|"
                        r"real|finite|even|odd|VR|ToFloat|TruncToInt|CeilToInt|FloorToInt|Identity|Piecewise|e\d+)")  # fmt: skip
 _EXPRESSION = re.compile(r"[A-Za-z0-9_ +\-*/(),<>=&|~%.]*")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from convert.errors import SofieCrashed
@@ -30,11 +32,23 @@ def build() -> str:
     return f"pysofie-{metadata.version('sofie')}-{digest.hexdigest()[:12]}"
 
 
+#: ``python -m`` would put the current folder first in the search path, whatever modules lie there.
+_START = """
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+sys.path.insert(0, sys.argv[1])
+from sofie_bridge.worker import main
+main(Path(sys.argv[2]))
+"""
+
+
 class Sofie:
     """A worker process, started at the first request. A context manager; ending it leaves no process behind."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._folder: TemporaryDirectory[str]
 
     def ask(self, request: Request) -> Answer:
         """Send a request and wait for its answer.
@@ -42,8 +56,10 @@ class Sofie:
         :raises SofieCrashed: the worker itself is gone.
         """
         if self._process is None:
+            self._folder = TemporaryDirectory(prefix="sofie-worker-")
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "sofie_bridge.worker"],
+                [sys.executable, "-c", _START, str(Path(__file__).parents[1]), self._folder.name],
+                env={**os.environ, "PYTHONSAFEPATH": "1"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -68,6 +84,7 @@ class Sofie:
             self._process.kill()
             self._process.communicate()
             self._process = None
+            self._folder.cleanup()
 
     def __enter__(self) -> Sofie:
         return self

@@ -1,4 +1,4 @@
-"""SOFIE in a process of its own: ``python -m sofie_bridge.worker``.
+"""SOFIE in a process of its own, started by :mod:`sofie_bridge.sofie`.
 
 The worker imports SOFIE once and forks for each request, so that a crash, a hang or a parser's leftover state ends with
 the request. Requests and answers are pickles of plain values on stdin and stdout, between our own processes only. What
@@ -14,8 +14,6 @@ import resource
 import select
 import signal
 import struct
-import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -131,17 +129,16 @@ def _serve_one(request: Request, folder: Path) -> Answer:
     return Answer("crashed", f"{what}{': ' + said[-1] if said else ''}")
 
 
-def main() -> None:
-    """Answer requests until stdin closes."""
+def main(folder: Path) -> None:
+    """Answer requests until stdin closes, with ``folder`` to write to: it is the parent's, who takes it away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; it closes our stdin or kills us
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     import sofie.onnx  # noqa: F401  (once, so that each fork has it)
 
-    with tempfile.TemporaryDirectory(prefix="sofie-worker-") as folder:
-        while (request := receive(source)) is not None:
-            send(sink, _serve_one(request, Path(folder)))
+    while (request := receive(source)) is not None:
+        send(sink, _serve_one(request, folder))
 
 
 def send(stream: IO[bytes], message: Any) -> None:
@@ -157,10 +154,3 @@ def receive(stream: IO[bytes]) -> Any:
         return None
     return pickle.loads(stream.read(struct.unpack("<Q", head)[0]))
 
-
-if __name__ == "__main__":
-    # Run as __main__, classes would be pickled under that name: hand over to the module proper.
-    from sofie_bridge.worker import main as serve
-
-    serve()
-    sys.exit(0)

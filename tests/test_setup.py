@@ -88,13 +88,14 @@ def test_the_docs_name_every_option() -> None:
 
 @cache
 def tracked() -> tuple[Path, ...]:
-    """The repository's files: those that git tracks or would, or, in a copy without git, all that are not hidden."""
+    """The repository's files: those that git tracks or would; in a copy without git, all but hidden and made ones."""
     command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     if (ROOT / ".git").exists():
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
         return tuple(path for name in listed if name and (path := ROOT / name).is_file())
-    found = (p for p in ROOT.rglob("*") if p.is_file())
-    return tuple(p for p in found if not any(part.startswith(".") for part in p.relative_to(ROOT).parts))
+    made = {"out", "build", "__pycache__"}
+    parts = ((path, path.relative_to(ROOT).parts) for path in ROOT.rglob("*") if path.is_file())
+    return tuple(p for p, names in parts if not made & set(names) and not any(n.startswith(".") for n in names))
 
 
 def test_no_file_names_a_machine() -> None:

@@ -62,7 +62,8 @@ def test_default_valued_inputs_are_constants(relu: Make, save: Save) -> None:
     model = relu([2, 7])
     model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [7]))
     loaded = load(save(model))
-    assert [v.name for v in loaded.model.graph.input] == ["x"] and "default" in loaded.notes[0]
+    assert [v.name for v in loaded.model.graph.input] == ["x"]
+    assert "default" in loaded.notes[0]
 
 
 def _external(model: onnx.ModelProto, location: str, length: int = 28) -> onnx.ModelProto:
@@ -158,7 +159,8 @@ def _two(a: list[Any], b: list[Any]) -> onnx.ModelProto:
     graph = helper.make_graph(
         [helper.make_node("Concat", ["a", "b"], ["y"], axis=0), helper.make_node("Relu", ["a"], ["z"])],
         "g",
-        [helper.make_tensor_value_info("a", TensorProto.FLOAT, a), helper.make_tensor_value_info("b", TensorProto.FLOAT, b)],
+        [helper.make_tensor_value_info("a", TensorProto.FLOAT, a),
+         helper.make_tensor_value_info("b", TensorProto.FLOAT, b)],
         [
             helper.make_tensor_value_info("y", TensorProto.FLOAT, ["2*N", 3]),
             helper.make_tensor_value_info("z", TensorProto.FLOAT, a),
@@ -242,4 +244,5 @@ def test_model_in_memory_is_not_changed(relu: Make, shapes_of: Shapes) -> None:
     before = model.SerializeToString()
     assert shapes_of(load(model, given("float32[2,7]")).model)["x"] == [2, 7]
     assert model.SerializeToString() == before
-    assert apply_specs(model, (), where="") == () and specs_of(model) == (TensorSpec("x", "float32", ("N", 7)),)
+    assert apply_specs(model, (), where="") == ()
+    assert specs_of(model) == (TensorSpec("x", "float32", ("N", 7)),)

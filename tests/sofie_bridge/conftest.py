@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -20,15 +20,6 @@ model.output_generated(sys.argv[2])
 
 Emit = Callable[..., tuple[Path, Path]]
 Write = Callable[..., Path]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Nothing is taken from the user's cache, nor left there."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOFIE_CONVERT_CACHE", str(folder))
-        yield folder
 
 
 @pytest.fixture
