@@ -52,7 +52,7 @@ class TorchFrontend:
         """
         if importlib.util.find_spec("torch") is None:
             raise MissingPackage("PyTorch is needed to read this model", where=_where(source),
-                                 advice="pip install 'convert[torch]' (the extra [torch])")  # fmt: skip
+                                 advice="pip install 'sofie-convert[torch]' (the extra [torch])")  # fmt: skip
         with quietly(verbose=options.verbose), Attempt() as attempt:
             import torch  # noqa: F401
         if attempt.error is not None:

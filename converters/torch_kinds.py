@@ -21,7 +21,10 @@ _HARMLESS = re.compile(r"(?:[a-z]{1,2}\d+|Max|Min|Mod|FloorDiv|CeilDiv|CleanDiv|
                        r"oo|int_oo|True|False|"
                        r"Symbol|Integer|Float|Rational|Add|Mul|Pow|integer|positive|negative|nonnegative|nonpositive|"
                        r"zero|nonzero|"
-                       r"real|finite|even|odd|VR|ToFloat|TruncToInt|CeilToInt|FloorToInt|Identity|Piecewise|e\d+)")  # fmt: skip
+                       r"real|finite|even|odd|VR|ToFloat|TruncToInt|CeilToInt|FloorToInt|Identity|Piecewise|"
+                       r"e\d+)")  # fmt: skip
+#: Plain tensors; custom_obj_0 and opaque_obj_0 are unpickled whatever "use_pickle" says.
+_PLAIN = re.compile(r"(?:weight|tensor)_\d+")
 _EXPRESSION = re.compile(r"[A-Za-z0-9_ +\-*/(),<>=&|~%.]*")
 
 
@@ -44,14 +47,25 @@ def sniff(head: bytes, path: Path) -> str | None:
 
 
 def risks(path: Path) -> Iterator[str]:
-    """What torch.export.load would run as code: pickled members and names in symbolic sizes (sympy evaluates them)."""
+    """What torch.export.load would run as code.
+
+    Pickled members, objects that are no plain tensors, compiled libraries, and names in symbolic sizes
+    (sympy evaluates them).
+    """
     with zipfile.ZipFile(path) as archive:
+        names = [name.lower() for name in archive.namelist()]
+        if len(set(names)) != len(names):
+            yield "members share a name, so that torch may read another than is checked here"
+        if any("aotinductor/" in name for name in names):
+            yield "it holds a compiled library"
         for name in archive.namelist():
-            if not name.endswith(".json"):
+            if not name.lower().endswith(".json"):
                 continue
             for key, value in _walk(json.loads(archive.read(name))):
                 if key == "use_pickle" and value:
                     yield f"{name} refers to a pickled object"
+                elif key == "path_name" and not _PLAIN.fullmatch(str(value)):
+                    yield f"{name} refers to the object {str(value)[:80]!r}"
                 elif key == "expr_str" and not _is_harmless(str(value)):
                     yield f"{name} holds the expression {str(value)[:80]!r}"
 
@@ -60,7 +74,7 @@ def tensor_files(path: Path) -> Iterator[tuple[str, bytes]]:
     """Members written by torch.save: torch.export.load opens them with pickle if the safe way fails."""
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
-            if name.endswith(".pt"):
+            if name.lower().endswith(".pt"):
                 yield name, archive.read(name)
 
 

@@ -79,6 +79,7 @@ class Engine:
         """
         work = deque((node, 0, ()) for node in self.graph.nodes)
         legal = self._kept
+        without: list[Node] = []
         while work:
             node, generation, path = work.popleft()
             if self._folded(node):
@@ -91,6 +92,7 @@ class Engine:
             step, made = self._rewrite(node, generation, verdict)
             if step is None:
                 legal.append(node)
+                without.append(node)
                 continue
             path = (*path, step)
             if generation >= GENERATIONS:
@@ -102,6 +104,10 @@ class Engine:
                 )
             work.extendleft((n, generation + 1, path) for n in reversed(made))
         self.graph.nodes = legal
+        # shape arithmetic may have no way and need none: what a rule made of its reader no longer reads it
+        self.graph.drop_dead()
+        alive = {id(n) for n in self.graph.nodes}
+        self.outcome.stuck = [s for n, s in zip(without, self.outcome.stuck, strict=True) if id(n) in alive]
         return self.outcome
 
     def _folded(self, node: Node) -> bool:

@@ -61,6 +61,10 @@ class Graph:
         self._graph.import_domains = [helper.make_opsetid("", OPSET)]
         self._graph.ir_version = IR_VERSION
         model = gs.export_onnx(self._graph, do_type_check=False)
+        for weight in model.graph.initializer:
+            if not weight.HasField("raw_data") and weight.data_location != onnx.TensorProto.EXTERNAL:
+                # as every probe has it: a target may read one of ONNX's two encodings of a type only
+                weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight), weight.name))
         for node in model.graph.node:
             origin = next((self.origins[o] for o in node.output if o in self.origins), None)
             if origin is not None:

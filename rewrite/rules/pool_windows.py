@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -162,11 +163,12 @@ def windows(op: Op, node: NodeView) -> list[Windows] | Refusal:
     ]
 
 
-def _gathered(op: Op, x: Tensor, positions: Array, axis: int, reduce: object) -> Tensor:
+def _gathered(op: Op, x: Tensor, positions: Array, axis: int, reduce: Callable[..., Tensor]) -> Tensor:
     """Reduce ``x`` over windows along one axis."""
     if positions.shape[1] > 1:
-        return reduce(op.Gather(x, op.const(positions, np.int64), axis=axis), op.ints(axis + 1), keepdims=0)  # type: ignore[operator]
-    if np.array_equal(positions[:, 0], np.arange(op.shape(x)[axis])):  # type: ignore[index]
+        return reduce(op.Gather(x, op.const(positions, np.int64), axis=axis), op.ints(axis + 1), keepdims=0)
+    shape = op.shape(x)
+    if shape is not None and [*range(len(positions))] == positions[:, 0].tolist() and shape[axis] == len(positions):
         return x
     return op.Gather(x, op.const(positions[:, 0], np.int64), axis=axis)
 

@@ -126,9 +126,30 @@ def test_program_that_could_run_code(nets: Any, tmp_path: Path) -> None:
         torch.save(nets.Net(), file)
         return file.read_bytes() if name.endswith("sample_inputs/model.pt") else content
 
-    for change, says in ((expression, "expression"), (pickled, "pickled object"), (example, "more than plain tensors")):
+    def old_protocol(name: str, content: bytes) -> bytes:
+        return b"cos\nsystem\n(S'true'\ntR." if name.endswith("sample_inputs/model.pt") else content
+
+    def custom(name: str, content: bytes) -> bytes:
+        return content.replace(b'"weight_0"', b'"opaque_obj_0"') if name.endswith("config.json") else content
+
+    for change, says in (
+        (old_protocol, "more than plain tensors"),
+        (custom, "object 'opaque_obj_0'"),
+        (expression, "expression"),
+        (pickled, "pickled object"),
+        (example, "more than plain tensors"),
+    ):
         with pytest.raises(UnsafeFile, match=f"{says}[\\s\\S]*--allow-pickle"):
             load(_rewritten(path, change))
+    for member, says in (
+        ("p/data/aotinductor/model/x.so", "compiled library"),
+        ("P/models/MODEL.json", "share a name"),
+    ):
+        changed = _rewritten(path, lambda _, content: content)
+        with zipfile.ZipFile(changed, "a") as archive:
+            archive.writestr(member, "{}")
+        with pytest.raises(UnsafeFile, match=says):
+            load(changed)
     broken = _rewritten(path, lambda n, c: c[:50] if n.endswith("model.json") else c)
     with pytest.raises(BadModel, match="damaged"):
         load(broken)
