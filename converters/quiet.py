@@ -61,7 +61,8 @@ def reason(error: BaseException | None) -> str:
 
 
 def first_line(text: str) -> str:
-    """The first line that says something, at most 300 characters."""
+    """The first line that says something, at most 300 characters, without the dump of a graph that torch appends."""
+    text = text.split("  [Caused by the value", 1)[0]
     lines = (line.strip() for line in _ANSI.sub("", text).splitlines())
     line = next((line for line in lines if line), "")
     return line if len(line) <= 300 else line[:297] + "..."

@@ -45,7 +45,11 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
     """Evaluation mode within; every submodule's own mode is put back afterwards."""
     modes = [(m, m.training) for m in module.modules()]
     if any(mode for _, mode in modes):
-        module.eval()
+        try:
+            module.eval()
+        except NotImplementedError:  # the module of a torch.export program: its mode was settled when it was exported
+            for child, _ in modes:
+                child.training = False
     try:
         yield
     finally:

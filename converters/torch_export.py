@@ -74,6 +74,11 @@ def export_module(
                 return Exported(model, DYNAMO, why)
         _refuse_frozen_sizes(failures[-1], call, where)
     model, warned = _try_script(module, call, outputs, failures, verbose=verbose)
+    if model is None and isinstance(module, torch.jit.ScriptModule):
+        model = _try_converted(module, call, outputs, failures, flat=flat, verbose=verbose)
+        if model is not None:
+            why = f"{failures[0]}: the archive was made a torch.export program, which the dynamo exporter took"
+            return Exported(model, DYNAMO, (why,))
     if model is None:
         raise _gave_up(failures, where)
     notes = [f"the dynamo exporter failed ({f}); exported with the TorchScript exporter" for f in failures[:1]]
@@ -152,6 +157,27 @@ def _try_dynamo(
         return model
     failures.append(_failure(DYNAMO, attempt.error, chatter))
     return None
+
+
+def _try_converted(
+    module: torch.jit.ScriptModule,
+    call: Call,
+    outputs: Sequence[str],
+    failures: list[_Failure],
+    *,
+    flat: bool,
+    verbose: bool,
+) -> onnx.ModelProto | None:
+    """By torch's own converter of TorchScript to torch.export programs, which knows shapes that the archive lost."""
+    from torch._export.converter import TS2EPConverter
+
+    with quietly(verbose=verbose) as chatter, Attempt() as attempt:
+        convert: Callable[..., Any] = TS2EPConverter  # has no annotations
+        program = convert(module, call.tensors).convert()
+    if attempt.error is not None:
+        failures.append(_failure("torch's TorchScript converter", attempt.error, chatter))
+        return None
+    return _try_dynamo(program.module(), call, outputs, failures, flat=flat, math=False, verbose=verbose)
 
 
 def _try_script(

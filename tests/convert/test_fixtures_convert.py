@@ -14,7 +14,7 @@ import sofie_bridge
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CATALOGUE = tomllib.loads((FIXTURES / "fixtures.toml").read_text())
-KINDS = ("onnx", "pt2", "torchscript", "state_dict", "pickle", "memory")
+KINDS = ("onnx", "pt2", "torchscript", "state_dict", "pickle", "memory", "program")
 
 
 def converted(name: str, kind: str, folder: Path) -> convert.Report:
@@ -29,23 +29,22 @@ def converted(name: str, kind: str, folder: Path) -> convert.Report:
     if kind == "state_dict":
         file = FIXTURES / entry["files"][kind]
         return convert.convert(file, inputs=entry["inputs"], factory=factory, output=output)
-    module = torch.export.load(FIXTURES / entry["files"]["pt2"]).module() if kind == "memory" else None
-    if module is not None:
-        with np.load(FIXTURES / entry["files"]["samples"]) as samples:
-            batch = 1 if entry["inputs"][0].split("[")[1].startswith("1,") else 4
-            example = torch.from_numpy(samples["x"][:batch])
-        return convert.convert(module, example=[example], output=output)
-    return convert.convert(_pickled(name, folder), inputs=entry["inputs"], allow_pickle=True, output=output)
+    if kind == "program":
+        return convert.convert(torch.export.load(FIXTURES / entry["files"]["pt2"]), output=output)
+    module = _trained(name)
+    if kind == "memory":
+        return convert.convert(module, inputs=entry["inputs"], output=output)
+    torch.save(module, folder / f"{name}.pt")
+    return convert.convert(folder / f"{name}.pt", inputs=entry["inputs"], allow_pickle=True, output=output)
 
 
-def _pickled(name: str, folder: Path) -> Path:
-    """The network as a pickled module, which needs its class to be importable."""
+def _trained(name: str) -> torch.nn.Module:
     from converters.factory import build
 
     module = build(f"{FIXTURES / 'models.py'}:{name}")
+    assert isinstance(module, torch.nn.Module)
     module.load_state_dict(torch.load(FIXTURES / CATALOGUE[name]["files"]["state_dict"], weights_only=True))
-    torch.save(module, folder / f"{name}.pt")
-    return folder / f"{name}.pt"
+    return module
 
 
 @pytest.mark.parametrize("kind", KINDS)
