@@ -100,7 +100,8 @@ class _Steps:
         return loaded
 
     def rewrite(self, loaded: Loaded, target: SofieTarget, *, analysis: bool = False) -> Rewritten:
-        rewritten = rewrite_model(loaded.model, target, analysis=analysis)
+        review = target.review if self.request.verify else None
+        rewritten = rewrite_model(loaded.model, target, analysis=analysis, review=review)
         self.report.rewritten = rewritten
         total, native = rewritten.before.total(), rewritten.native.total()
         rules = len({s.rule for s in rewritten.trail})

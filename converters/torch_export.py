@@ -77,8 +77,8 @@ def export_module(
     if model is None and isinstance(module, torch.jit.ScriptModule):
         model = _try_converted(module, call, outputs, failures, flat=flat, verbose=verbose)
         if model is not None:
-            why = f"{failures[0]}: the archive was made a torch.export program, which the dynamo exporter took"
-            return Exported(model, DYNAMO, (why,))
+            note = f"{failures[0]}: the archive was made a torch.export program, which the dynamo exporter took"
+            return Exported(model, DYNAMO, (note,))
     if model is None:
         raise _gave_up(failures, where)
     notes = [f"the dynamo exporter failed ({f}); exported with the TorchScript exporter" for f in failures[:1]]

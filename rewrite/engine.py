@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import onnx
 
-from convert.errors import Finding, NotConverging
+from convert.errors import Finding, NotConverging, WrongRewrite
 from rewrite.expand import expand
-from rewrite.graph import Graph, Node, infer, static_shape
+from rewrite.graph import Graph, Node, Tensor, refresh_shapes
 from rewrite.origin import Origin
 from rewrite.passes.fold_constants import fold
+from rewrite.passes.write_defaults import write_default_attributes
 from rewrite.rule import NodeView, Op, Refusal, rules_for
 from rewrite.target import Target, Verdict
 
@@ -69,7 +70,6 @@ class Engine:
         self.graph = graph
         self.target = target
         self.outcome = Outcome()
-        self._kept: list[Node] = []
         self._verdicts: dict[bytes, Verdict] = {}
 
     def run(self) -> Outcome:
@@ -77,21 +77,24 @@ class Engine:
 
         :raises NotConverging: with the trail of the node in question.
         """
-        work = deque((node, 0, ()) for node in self.graph.nodes)
-        legal = self._kept
+        work: deque[tuple[Node, int, tuple[Step, ...]]] = deque((node, 0, ()) for node in self.graph.nodes)
+        kept: list[Node] = []
         without: list[Node] = []
         while work:
             node, generation, path = work.popleft()
-            if self._folded(node):
+            added = self._folded(node)
+            if added is not None:
+                work.extendleft((n, generation, path) for n in reversed(added))
                 continue
             verdict = self.judge(node)
             if verdict.legal:
-                self.outcome.native[node.op] += generation == 0
-                legal.append(node)
+                if not generation:
+                    self.outcome.native[node.op] += 1
+                kept.append(node)
                 continue
             step, made = self._rewrite(node, generation, verdict)
             if step is None:
-                legal.append(node)
+                kept.append(node)
                 without.append(node)
                 continue
             path = (*path, step)
@@ -103,24 +106,26 @@ class Engine:
                     advice="report this with the model",
                 )
             work.extendleft((n, generation + 1, path) for n in reversed(made))
-        self.graph.nodes = legal
+        self.graph.nodes = kept
         # shape arithmetic may have no way and need none: what a rule made of its reader no longer reads it
         self.graph.drop_dead()
         alive = {id(n) for n in self.graph.nodes}
         self.outcome.stuck = [s for n, s in zip(without, self.outcome.stuck, strict=True) if id(n) in alive]
         return self.outcome
 
-    def _folded(self, node: Node) -> bool:
-        """Compute the node now, where a rule left it with constant inputs only; else learn what shapes that settled."""
-        values = fold(node)
+    def _folded(self, node: Node) -> list[Node] | None:
+        """Compute the node now, where a rule left it with constant inputs only; else learn what shapes that settled.
+
+        What makes an output of the model stays: that needs a node, and a rule may have made this one for it.
+
+        :returns: nodes that are left of it; None where it stays.
+        """
+        values = None if any(self.graph.is_output(o) for o in node.outputs) else fold(node)
         if values is None:
-            if any(o.name and static_shape(o) is None for o in node.outputs):
-                infer(node)
-            return False
+            refresh_shapes(node)
+            return None
         constants = [self.graph.constant(v, o.name or "unused") for v, o in zip(values, node.outputs, strict=True)]
-        added = self.graph.substitute(node, constants)
-        self._kept += added
-        return True
+        return self.graph.substitute(node, constants)
 
     def judge(self, node: Node) -> Verdict:
         unknown = [t.name for t in (*node.inputs, *node.outputs) if t.name and t.dtype is None]
@@ -143,12 +148,22 @@ class Engine:
             op = Op(self.graph, node.outputs[0].name)
             try:
                 result = body(op, NodeView(node))
-            except onnx.shape_inference.InferenceError as error:
-                raise AssertionError(f"rule {name} built an invalid node for {before}: {error}") from error
+            except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
+                raise WrongRewrite(
+                    f"the rule {name} built an invalid node for {before}",
+                    where=str(origin),
+                    why=str(error),
+                    advice="report this with the model",
+                ) from error
             if isinstance(result, Refusal):
                 refusals.append((name, result.reason))
+                self.graph.discard(op.nodes)
                 continue
-            made = self._put(node, op, result if isinstance(result, list | tuple) else [result], origin)
+            results = list(result) if isinstance(result, list | tuple) else [result]
+            lacks = [o.name for o, r in zip(node.outputs, results, strict=True) if r is None and self._is_read(o)]
+            if lacks:
+                raise WrongRewrite(f"the rule {name} gives nothing for {lacks[0]!r}, which is read", where=str(origin))
+            made = self._put(node, op, results, origin)
             step = Step(generation, name, origin, before, tuple(n.op for n in made), verdict.reason)
             self.outcome.trail.append(step)
             return step, made
@@ -156,14 +171,23 @@ class Engine:
         self.outcome.stuck.append(Stuck(node.op, origin, before, verdict.reason, reasons))
         return None, []
 
-    def _put(self, node: Node, op: Op, results: list[object], origin: Origin) -> list[Node]:
-        """Put the nodes that a rule built into the graph in place of ``node``."""
+    def _is_read(self, tensor: Tensor) -> bool:
+        return bool(tensor.outputs) or self.graph.is_output(tensor)
+
+    def _put(self, node: Node, op: Op, results: list[Tensor | None], origin: Origin) -> list[Node]:
+        """Put the nodes that a rule built into the graph in place of ``node``, but for those that nobody reads."""
         made = [*op.nodes, *self.graph.substitute(node, results)]
-        for new in made:
+        used: list[Node] = []
+        for new in reversed(made):
+            if not any(self._is_read(o) for o in new.outputs):
+                self.graph.discard([new])
+                continue
+            used.append(new)
+            write_default_attributes(new)
             for out in new.outputs:
                 if out.name:
                     self.graph.origins.setdefault(out.name, origin)
-        return made
+        return used[::-1]
 
 
 def signature(node: Node) -> str:

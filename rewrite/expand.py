@@ -28,18 +28,17 @@ def expand(op: Op, node: NodeView) -> Result:
     for inner in function.node:
         if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in inner.attribute):
             return refuse(f"the function body of {node.op} has control flow")
-        made = op.build(
-            inner.op_type,
-            [tensors.get(name) for name in inner.input],
-            _attributes(op, inner, given),
-            outputs=len(inner.output),
-        )
-        tensors |= dict(zip(inner.output, made, strict=True))
+        inputs = [tensors.get(name) for name in inner.input]
+        try:
+            made = op.build(inner.op_type, inputs, _attributes(op, inner, given), outputs=len(inner.output))
+        except onnx.shape_inference.InferenceError as error:
+            return refuse(f"the function body of {node.op} does not fit these inputs: {error}")
+        tensors |= {name: tensor for name, tensor in zip(inner.output, made, strict=True) if name}
     return [tensors.get(name) if node.wants(i) else None for i, name in enumerate(function.output[: len(node.outputs)])]
 
 
 def _body(node: NodeView) -> onnx.FunctionProto | Refusal:
-    schema = onnx.defs.get_schema(node.op, OPSET, "")
+    schema: Any = onnx.defs.get_schema(node.op, OPSET, "")  # onnx's stubs lack its methods for function bodies
     versions = [v for v in schema.function_opset_versions if v <= OPSET]
     contextual = [v for v in schema.context_dependent_function_opset_versions if v <= OPSET]
     if versions:

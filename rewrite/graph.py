@@ -8,6 +8,7 @@ kept beside it by output name, weights stay the protobuf messages they were unti
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,8 +17,14 @@ import onnx_graphsurgeon as gs
 from onnx import helper, numpy_helper
 from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 from onnx_graphsurgeon.ir.tensor import LazyValues
+from onnx_graphsurgeon.logger import G_LOGGER
 
+from convert.errors import BadModel
+from rewrite.order import topological
 from rewrite.origin import Origin, origins_of
+
+# It prints what it thinks of a model to stdout; what matters is checked here, or by ONNX's checker.
+G_LOGGER.severity = G_LOGGER.ERROR
 
 #: A tensor of the graph: ``gs.Variable`` or ``gs.Constant``. Both have ``name``, ``shape`` and ``dtype``.
 Tensor: TypeAlias = Any
@@ -30,8 +37,8 @@ Shape: TypeAlias = tuple[int | str, ...]
 OPSET = 26
 IR_VERSION = 10
 
-#: Constants with more elements than this enter a probe by shape alone (zeros): no operator's legality hangs on them.
-PROBE_VALUES = 1024
+#: Constants with up to this many elements are shown to shape inference and, by value, to a target.
+SMALL = 1024
 
 
 class Graph:
@@ -40,27 +47,41 @@ class Graph:
     def __init__(self, graph: gs.Graph, origins: dict[str, Origin]) -> None:
         self._graph = graph
         self.origins = origins
-        self._names = set(graph.tensors().keys()) | {n.name for n in graph.nodes}
+        self._names = {name for g in _nested(graph) for name in (*g.tensors(), *(n.name for n in g.nodes))}
         self._serial = 0
+        self._foreign: list[onnx.OperatorSetIdProto] = []
 
     @classmethod
     def read(cls, model: onnx.ModelProto, origins: dict[str, Origin] | None = None) -> Graph:
-        """Take over ``model``: functions inlined, at :data:`OPSET`, shapes inferred. It shares the model's weights."""
+        """Take over ``model``: functions inlined, at :data:`OPSET`, shapes inferred. It shares the model's weights.
+
+        :raises BadModel: nodes that depend on each other in a circle.
+        """
         graph = gs.import_onnx(model)
         self = cls(graph, origins if origins is not None else origins_of(model))
-        for tensor in graph.tensors().values():
+        self._foreign = [i for i in model.opset_import if i.domain]
+        for tensor in (t for g in _nested(graph) for t in g.tensors().values()):
             if isinstance(tensor, gs.Variable):
                 tensor.dtype = _numpy_dtype(tensor.dtype)
-                tensor.shape = None if tensor.shape is None else tuple(_dimension(d) for d in tensor.shape)
+                if tensor.shape is not None:
+                    tensor.shape = tuple(_dimension(d, tensor.name, k) for k, d in enumerate(tensor.shape))
+        for node in (n for g in _nested(graph) for n in g.nodes):
+            _settle_constant(node)
         self.sort()
+        self._adopt_origins()
         return self
 
     def write(self) -> onnx.ModelProto:
         """The graph as a model, with provenance back on its nodes and shapes on its tensors."""
         self._graph.opset = OPSET
-        self._graph.import_domains = [helper.make_opsetid("", OPSET)]
+        domains = {n.domain for g in _nested(self._graph) for n in g.nodes}
+        foreign = [i for i in self._foreign if i.domain in domains]
+        self._graph.import_domains = [helper.make_opsetid("", OPSET), *foreign]
         self._graph.ir_version = IR_VERSION
-        model = gs.export_onnx(self._graph, do_type_check=False)
+        for node in (n for g in _nested(self._graph) for n in g.nodes):
+            for name in [k for k, v in node.attrs.items() if _is_empty(v)]:
+                del node.attrs[name]
+        model: onnx.ModelProto = gs.export_onnx(self._graph, do_type_check=False)
         for weight in model.graph.initializer:
             if not weight.HasField("raw_data") and weight.data_location != onnx.TensorProto.EXTERNAL:
                 # as every probe has it: a target may read one of ONNX's two encodings of a type only
@@ -133,7 +154,9 @@ class Graph:
         olds = list(node.outputs)
         node.outputs.clear()
         node.inputs.clear()
-        for old, new in zip(olds, results, strict=True):
+        taken: dict[int, Tensor] = {}
+        for old, result in zip(olds, results, strict=True):
+            new = taken.get(id(result), result)  # a result that stands for two outputs goes by the first one's name
             if new is None or not old.name or old is new:
                 continue
             if new.inputs and not self.is_output(new) and not any(new is o for o in self.inputs):
@@ -143,6 +166,7 @@ class Graph:
                     self.origins[old.name] = self.origins[new.name]
                 producer.outputs[_index(producer.outputs, new)] = old
                 _move_consumers(new, old)
+                taken[id(new)] = old
             elif self.is_output(old):
                 identity = gs.Node("Identity", self.fresh("Identity"), {}, [new], [old])
                 added.append(identity)
@@ -151,36 +175,24 @@ class Graph:
         return added
 
     def sort(self) -> None:
-        """Put the nodes into topological order (Kahn's algorithm), stable for nodes already in order."""
-        produced = {id(o) for n in self.nodes for o in n.outputs if o.name}
-        seen: set[int] = set()
-        waiting: dict[int, list[Node]] = {}
-        missing: dict[int, int] = {}
-        order: list[Node] = []
-
-        def emit(node: Node) -> None:
-            stack = [node]
-            while stack:
-                current = stack.pop()
-                order.append(current)
-                for out in current.outputs:
-                    if id(out) in seen:
-                        continue
-                    seen.add(id(out))
-                    for consumer in waiting.pop(id(out), []):
-                        missing[id(consumer)] -= 1
-                        if not missing[id(consumer)]:
-                            stack.append(consumer)
-
-        for node in self.nodes:
-            needs = {id(t) for t in dependencies(node) if id(t) in produced and id(t) not in seen}
-            if needs:
-                missing[id(node)] = len(needs)
-                for need in needs:
-                    waiting.setdefault(need, []).append(node)
-            else:
-                emit(node)
+        """Put the nodes into topological order, stable for nodes already in order."""
+        order = topological(self.nodes, dependencies, lambda node: [o for o in node.outputs if o.name])
+        if len(order) != len(self.nodes):
+            ordered = {id(n) for n in order}
+            stuck = next(n for n in self.nodes if id(n) not in ordered)
+            raise BadModel("the model's nodes depend on each other in a circle", where=str(self.origin(stuck)))
         self.nodes = order
+
+    def _adopt_origins(self) -> None:
+        """Nodes that conversion between opsets made in front of an exported one stand for it too."""
+        for node in reversed(self.nodes):
+            if any(o.name in self.origins for o in node.outputs):
+                continue
+            readers = (r for out in node.outputs for r in out.outputs)
+            found = (self.origins.get(o.name) for reader in readers for o in reader.outputs)
+            origin = next((o for o in found if o is not None), None)
+            if origin is not None:
+                self.origins |= {out.name: origin for out in node.outputs if out.name}
 
     def drop_dead(self) -> int:
         """Remove the nodes on which no output depends; the number removed."""
@@ -193,15 +205,22 @@ class Graph:
                 alive.update(id(t) for t in dependencies(node))
             else:
                 dead.append(node)
-        for node in dead:
-            node.inputs.clear()
-            node.outputs.clear()
+        self.discard(dead)
         self.nodes = reversed(kept)
         return len(dead)
 
+    @staticmethod
+    def discard(nodes: Iterable[Node]) -> None:
+        """Unhook nodes that are not, or no longer, in the list from the tensors around them."""
+        for node in nodes:
+            node.inputs.clear()
+            node.outputs.clear()
+
     def probe(self, node: Node) -> onnx.ModelProto:
         """The node as a model of its own, with canonical names, so that equal nodes give equal bytes."""
-        return _Probe(node).model()
+        from rewrite.probe import Probe  # which builds on this module
+
+        return Probe(node, self._foreign).model()
 
     def origin(self, node: Node) -> Origin:
         """Where the node comes from in the user's model."""
@@ -252,25 +271,48 @@ def dependencies(node: Node) -> Iterator[Tensor]:
         yield from graph.outputs
 
 
+def _nested(graph: gs.Graph) -> Iterator[gs.Graph]:
+    """The graph, and all graphs inside its nodes."""
+    yield graph
+    for node in graph.nodes:
+        for inner in subgraphs(node):
+            yield from _nested(inner)
+
+
 def node_proto(node: Node) -> onnx.NodeProto:
-    proto: onnx.NodeProto = OnnxExporter.export_node(node)
+    """The node as ONNX writes it; an attribute that is an empty list is left out, for its type cannot be told."""
+    proto = helper.make_node(
+        node.op, [t.name for t in node.inputs], [t.name for t in node.outputs], node.name, domain=node.domain
+    )
+    proto.attribute.extend(OnnxExporter.export_attributes({k: v for k, v in node.attrs.items() if not _is_empty(v)}))
     return proto
+
+
+def _is_empty(attribute: Any) -> bool:
+    return isinstance(attribute, list | tuple) and not attribute
+
+
+def _settle_constant(node: Node) -> None:
+    """A Constant's numbers, whichever attribute has them (an empty list has no type of its own), as ``value``."""
+    kinds = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32, "value_floats": np.float32}
+    if node.op == "Constant" and not node.domain:
+        for name in kinds.keys() & node.attrs.keys():
+            node.attrs["value"] = gs.Constant(name, np.array(node.attrs.pop(name), kinds[name]))
 
 
 def infer(node: Node) -> None:
     """Set dtypes and shapes of the node's outputs by ONNX's own inference for this one node.
 
+    Sizes known before, from values that inference over the whole model followed, stay where this finds none.
+
     :raises onnx.shape_inference.InferenceError: the node is not valid for its inputs.
     """
     domain = node.domain or ""
-    if not onnx.defs.has(node.op, OPSET, domain):
+    if domain or not onnx.defs.has(node.op, OPSET, ""):
         return
     types = {t.name: type_proto(t) for t in node.inputs if t.name and t.dtype is not None}
-    data = {
-        t.name: _tensor_proto(t)
-        for t in node.inputs
-        if isinstance(t, gs.Constant) and np.prod(t.shape, dtype=int) <= PROBE_VALUES
-    }
+    small = [t for t in node.inputs if isinstance(t, gs.Constant) and np.prod(t.shape, dtype=int) <= SMALL]
+    data = {t.name: _tensor_proto(t) for t in small}
     schema = onnx.defs.get_schema(node.op, OPSET, domain)
     imports = [helper.make_opsetid("", OPSET)]
     inferred = onnx.shape_inference.infer_node_outputs(schema, node_proto(node), types, data, opset_imports=imports)
@@ -279,68 +321,25 @@ def infer(node: Node) -> None:
             kind = inferred[out.name].tensor_type
             out.dtype = _numpy_dtype(kind.elem_type)
             if kind.HasField("shape"):
-                out.shape = tuple(_dimension(d.dim_param or (d.dim_value if d.HasField("dim_value") else None))
-                                  for d in kind.shape.dim)  # fmt: skip
+                out.shape = _sharpest(out, kind.shape)
 
 
-class _Probe:
-    """Builds a one-node model with names that do not depend on the graph around it."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.tensors: dict[int, str] = {}
-        self.symbols: dict[str, str] = {}
-
-    def name(self, tensor: Tensor, stem: str) -> str:
-        if not tensor.name:
-            return ""
-        return self.tensors.setdefault(id(tensor), f"{stem}{len(self.tensors)}")
-
-    def info(self, tensor: Tensor, name: str) -> onnx.ValueInfoProto:
-        kind = type_proto(tensor)
-        for dim in kind.tensor_type.shape.dim:
-            if dim.dim_param:
-                dim.dim_param = self.symbols.setdefault(dim.dim_param, f"S{len(self.symbols)}")
-        return helper.make_value_info(name, kind)
-
-    def model(self) -> onnx.ModelProto:
-        proto = node_proto(self.node)
-        for field, tensors, stem in ((proto.input, self.node.inputs, "i"), (proto.output, self.node.outputs, "o")):
-            names = [self.name(t, stem) for t in tensors]
-            del field[:]
-            field.extend(names)
-        proto.name = ""
-        attributes = sorted(proto.attribute, key=lambda a: a.name)
-        del proto.attribute[:]
-        proto.attribute.extend(attributes)
-        distinct = {id(t): t for t in self.node.inputs if t.name}.values()
-        model = helper.make_model(
-            helper.make_graph(
-                [proto],
-                "probe",
-                [self.info(t, self.tensors[id(t)]) for t in distinct if not isinstance(t, gs.Constant)],
-                [self.info(t, self.tensors[id(t)]) for t in self.node.outputs if t.name],
-                [_probe_tensor(t, self.tensors[id(t)]) for t in distinct if isinstance(t, gs.Constant)],
-            ),
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-        )
-        if self.node.domain:
-            model.opset_import.append(helper.make_opsetid(self.node.domain, 1))
-        return model
+def refresh_shapes(node: Node) -> None:
+    """Infer the outputs' shapes again where sizes are open still: more may be known of the inputs than before."""
+    if any(o.name and static_shape(o) is None for o in node.outputs):
+        # Inference over the whole model knew no better where inference of the node alone fails: it stays as it is.
+        with suppress(onnx.shape_inference.InferenceError):
+            infer(node)
 
 
-def _probe_tensor(tensor: Tensor, name: str) -> onnx.TensorProto:
-    proto = onnx.TensorProto()
-    if np.prod(tensor.shape, dtype=int) > PROBE_VALUES:
-        kind = helper.np_dtype_to_tensor_dtype(np.dtype(_numpy_dtype(tensor.dtype)))
-        proto.data_type = kind
-        proto.dims.extend(tensor.shape)
-        proto.raw_data = bytes(int(np.prod(tensor.shape, dtype=int)) * np.dtype(_numpy_dtype(tensor.dtype)).itemsize)
-    else:
-        proto.CopyFrom(numpy_helper.from_array(value(tensor), name))
-    proto.name = name
-    return proto
+def _sharpest(tensor: Tensor, found: onnx.TensorShapeProto) -> Shape:
+    """Per axis: a number if one is found, else what was known, else what is found."""
+    known = shape_of(tensor) or ()
+    sizes: list[int | str] = [d.dim_value if d.HasField("dim_value") else d.dim_param for d in found.dim]
+    for axis, old in enumerate(known if len(known) == len(sizes) else ()):
+        if isinstance(sizes[axis], str) and (not sizes[axis] or old != _dimension(None, tensor.name, axis)):
+            sizes[axis] = old
+    return tuple(_dimension(size, tensor.name, axis) for axis, size in enumerate(sizes))
 
 
 def _tensor_proto(tensor: Tensor) -> onnx.TensorProto:
@@ -359,21 +358,17 @@ def type_proto(tensor: Tensor) -> onnx.TypeProto:
 
 def _numpy_dtype(dtype: Any) -> np.dtype[Any] | None:
     """graphsurgeon keeps numpy dtypes, but ONNX's number for those that numpy lacks."""
-    if dtype is None:
-        return None
     if isinstance(dtype, int):
-        return helper.tensor_dtype_to_np_dtype(dtype) if dtype else None
-    return np.dtype(dtype)
+        dtype = helper.tensor_dtype_to_np_dtype(dtype) if dtype else None
+    settled: np.dtype[Any] | None = None if dtype is None else np.dtype(dtype)
+    return settled
 
 
-_unnamed = iter(range(10**9))
-
-
-def _dimension(dim: int | str | None) -> int | str:
+def _dimension(dim: int | str | None, tensor: str, axis: int) -> int | str:
     """A dimension of unknown size without a name gets one of its own: unequal to every other."""
-    if isinstance(dim, (int, np.integer)) and dim >= 0:
+    if isinstance(dim, int | np.integer) and dim >= 0:
         return int(dim)
-    return dim if isinstance(dim, str) and dim else f"unnamed{next(_unnamed)}"
+    return dim if isinstance(dim, str) and dim else f"{tensor}:{axis}"
 
 
 def _index(tensors: Sequence[Tensor], wanted: Tensor) -> int:
@@ -393,7 +388,6 @@ def _move_consumers(old: Tensor, new: Tensor) -> None:
         for i, tensor in enumerate(consumer.inputs):
             if tensor is old:
                 consumer.inputs[i] = new
-
 
 
 def probe_of(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rewrite.protos import nodes
+
 if TYPE_CHECKING:
     import onnx
 
@@ -53,5 +55,7 @@ def _source(trace: str) -> str:
 
 
 def origins_of(model: onnx.ModelProto) -> dict[str, Origin]:
-    """Origins of all nodes of the main graph, by the names of their outputs."""
-    return {name: origin for node in model.graph.node for origin in (Origin.of(node),) for name in node.output if name}
+    """Origins of all nodes, those in the bodies of others too, by the names of their outputs."""
+    return {
+        name: origin for node in nodes(model.graph) for origin in (Origin.of(node),) for name in node.output if name
+    }

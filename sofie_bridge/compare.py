@@ -65,6 +65,8 @@ def compare(
         exceeds the tolerance, an element is undecided: two right programs would differ there.
     :param strict: judge infinities and NaN too; else the elements where the reference has them are undecided.
     """
+    if reference.shape == () and value.shape == (1,):
+        value = value.reshape(())  # SOFIE has no scalars: it makes them one element
     if value.shape != reference.shape:
         return Comparison(0, 0, 0, 0, 0, f"shape {list(value.shape)} instead of {list(reference.shape)}")
     if not _comparable(value.dtype, reference.dtype):
@@ -81,7 +83,8 @@ def compare(
     finite = np.isfinite(b)
     undecided = np.where(finite, np.broadcast_to(noise, b.shape) > allowed, not strict)
     wrong = ~(difference <= np.where(finite, allowed, 0.0)) & ~undecided
-    difference = np.where(np.isnan(difference), np.inf, difference)  # a NaN where the reference has none, or the reverse
+    # a NaN where the reference has none, or the reverse
+    difference = np.where(np.isnan(difference), np.inf, difference)
     seen = ~undecided
     large = seen & finite & (np.abs(b) > max(tolerance.atol, 1e-30))
     return Comparison(

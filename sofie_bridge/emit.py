@@ -12,11 +12,10 @@ from typing import Literal
 import onnx
 
 from convert.errors import Finding, SofieCrashed, SofieRefused, WrongShapes
-from rewrite.origin import Origin, origins_of
+from rewrite.origin import Origin
 from sofie_bridge.names import distinct, identifier, symbols
 from sofie_bridge.shapes import disagreements
-from sofie_bridge.sofie import NO_WEIGHT_FILE, SAFETENSORS, Sofie
-from sofie_bridge.target import words
+from sofie_bridge.sofie import NO_WEIGHT_FILE, SAFETENSORS, Sofie, words
 from sofie_bridge.truncate import truncated
 from sofie_bridge.worker import Answer, Request
 
@@ -26,6 +25,8 @@ _SUFFIXES = {"file": ".dat", "embed": "", "safetensors": ".safetensors"}
 
 #: Whole models: SOFIE takes seconds for hundreds of megabytes.
 SECONDS = 900.0
+#: Bytes of address space, beyond sixteen times the model's file: weights become text in memory.
+MEMORY = 8 << 30
 #: A constant with up to this many elements is given to each of its readers as a copy of its own.
 SHARED = 1 << 16
 
@@ -63,6 +64,8 @@ def emit(model: onnx.ModelProto, name: str, folder: Path, sofie: Sofie, *, weigh
     :raises SofieCrashed: with the node that causes it.
     :raises WrongShapes: every tensor whose shape or type SOFIE sees otherwise.
     """
+    if not model.graph.node:
+        raise SofieRefused("the model computes nothing", why="SOFIE crashes on a graph without nodes")
     named = with_cpp_names(model, name)
     path = folder / f"{named.name}.onnx"
     onnx.save(named.model, path)
@@ -70,7 +73,7 @@ def emit(model: onnx.ModelProto, name: str, folder: Path, sofie: Sofie, *, weigh
     answer = _generate(named, path, header, _OPTIONS[weights], sofie)
     path.unlink()
     if answer.outcome != "generated":
-        _raise(named, answer, folder, sofie)
+        _raise(model, named, answer, folder, sofie)
     text = header.read_text()
     wrong = disagreements(named.model, answer.tensors, text)
     if wrong:
@@ -85,8 +88,10 @@ def emit(model: onnx.ModelProto, name: str, folder: Path, sofie: Sofie, *, weigh
 
 
 def _generate(named: Named, path: Path, header: Path | None, options: int, sofie: Sofie) -> Answer:
-    tensors = tuple(i.name for i in (*named.model.graph.input, *named.model.graph.value_info, *named.model.graph.output))
-    return sofie.ask(Request(None, str(path), options, str(header) if header else None, tensors, SECONDS))
+    graph = named.model.graph
+    tensors = tuple(i.name for i in (*graph.input, *graph.value_info, *graph.output))
+    memory = MEMORY + 16 * path.stat().st_size
+    return sofie.ask(Request(None, str(path), options, str(header) if header else None, tensors, SECONDS, memory))
 
 
 def with_cpp_names(model: onnx.ModelProto, name: str) -> Named:
@@ -150,10 +155,9 @@ def _elements(dims: Sequence[int]) -> int:
     return total
 
 
-def _raise(named: Named, answer: Answer, folder: Path, sofie: Sofie) -> None:
+def _raise(model: onnx.ModelProto, named: Named, answer: Answer, folder: Path, sofie: Sofie) -> None:
     """Find the first node with which SOFIE fails, by taking ever shorter beginnings of the model, and name it."""
-    graph = named.model.graph
-    good, bad = 0, len(graph.node)
+    good, bad = 0, len(model.graph.node)
     last = answer
     while bad - good > 1:
         middle = (good + bad) // 2
@@ -165,7 +169,7 @@ def _raise(named: Named, answer: Answer, folder: Path, sofie: Sofie) -> None:
             good = middle
         else:
             bad, last = middle, found
-    where = str(origins_of(named.model).get(graph.node[bad - 1].output[0], Origin("?", graph.node[bad - 1].op_type)))
+    where = str(Origin.of(model.graph.node[bad - 1]))
     if answer.outcome == "refused":
         raise SofieRefused(
             "SOFIE takes every node of the model, but not the whole",
@@ -174,4 +178,3 @@ def _raise(named: Named, answer: Answer, folder: Path, sofie: Sofie) -> None:
             advice="report this with the model: a rule is missing",
         )
     raise SofieCrashed("SOFIE failed on the model", where=where, why=words(last), advice="report this with the model")
-

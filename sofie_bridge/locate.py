@@ -1,4 +1,4 @@
-"""The node with which a fault begins, found by truncating the graph: wrong numbers, code that does not compile, a crash."""
+"""The node with which a fault begins, found by truncating the graph: wrong numbers, no compiling, a crash."""
 
 from __future__ import annotations
 
@@ -127,9 +127,7 @@ class Locator:
         return [{back[n]: a for n, a in run.items()} for run in runs]
 
 
-def _difference(
-    sample: Sample, expected: Arrays, run: Arrays, moved: Mapping[str, Array | float]
-) -> Fault | None:
+def _difference(sample: Sample, expected: Arrays, run: Arrays, moved: Mapping[str, Array | float]) -> Fault | None:
     for name, reference in expected.items():
         tolerance = Tolerance.of(reference.dtype)
         seen = compare(np.asarray(run[name]), reference, tolerance, moved[name], strict=sample.strict)

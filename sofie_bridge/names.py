@@ -14,16 +14,17 @@ from collections.abc import Iterable
 #: Longer names are cut, and told apart by a digest of the whole.
 LONGEST = 60
 
-_KEYWORDS = frozenset(
-    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl "
-    "concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete "
-    "do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable "
-    "namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast "
-    "requires return short signed sizeof static static_assert static_cast struct switch template this thread_local throw "
-    "true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq "
-    "final override import module main std Session infer doInfer session size_t int64_t uint8_t int32_t "
-    "NAN INFINITY NULL EOF BLAS BUFSIZ RAND_MAX assert errno stdin stdout stderr linux unix".split()
-)
+_WORDS = """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl
+    concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default
+    delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long
+    mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
+    reinterpret_cast requires return short signed sizeof static static_assert static_cast struct switch template this
+    thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor
+    xor_eq final override import module main std Session infer doInfer session size_t int64_t uint8_t int32_t NAN
+    INFINITY NULL EOF BLAS BUFSIZ RAND_MAX assert errno stdin stdout stderr linux unix
+"""
+_KEYWORDS = frozenset(_WORDS.split())
 
 
 def identifier(text: str) -> str:
@@ -36,7 +37,9 @@ def identifier(text: str) -> str:
     if name[0].isdigit():
         name = "x_" + name
     if len(name) > LONGEST:
-        name = f"{name[: LONGEST - 9]}_{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
+        name = (
+            f"{name[: LONGEST - 9].rstrip('_')}_{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
+        )
     return name + "_x" if name in _KEYWORDS else name
 
 
@@ -58,18 +61,18 @@ def distinct(texts: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
 
 
 def symbols(texts: Iterable[str]) -> dict[str, str]:
-    """Identifiers for symbolic dimensions: they become parameters, which generated locals (``i``, ``id``) must not hide.
+    """Identifiers for symbolic dimensions: parameters, which generated locals (``i``, ``id``) must not hide.
 
     >>> symbols(["N", "n", "batch size"])
     {'N': 'N', 'n': 'dim_n', 'batch size': 'dim_batch_size'}
     """
     plain = distinct(texts)
-    shown = {t: n if re.fullmatch(r"[A-Z][A-Z0-9]*", n) and n not in ("F", "T") else f"dim_{n}" for t, n in plain.items()}
-    return shown
+    taken = ("F", "T")
+    return {t: n if re.fullmatch(r"[A-Z][A-Z0-9]*", n) and n not in taken else f"dim_{n}" for t, n in plain.items()}
 
 
 def comment(text: str) -> str:
-    """``text`` as one line that is safe inside a C++ ``//`` comment: no line break, no trigraph, no backslash at its end.
+    """``text`` as one line, safe inside a C++ ``//`` comment: no line break, no trigraph, no backslash at its end.
 
     >>> comment("a */ b\\n#include <x>")
     'a */ b #include <x>'

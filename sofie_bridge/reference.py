@@ -16,6 +16,7 @@ class OnnxReference:
     """Runs a model on arrays by name.
 
     :param name: who answers: "onnxruntime" or "onnx.reference".
+    :raises BadSamples: neither knows all of the model's operators.
     """
 
     def __init__(self, model: onnx.ModelProto, *, optimised: bool = False) -> None:
@@ -27,27 +28,41 @@ class OnnxReference:
         if not optimised:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         self.outputs = [o.name for o in model.graph.output]
-        self._failures: tuple[type[Exception], ...] = (RuntimeError, ort.capi.onnxruntime_pybind11_state.Fail)
+        states = ort.capi.onnxruntime_pybind11_state
         try:
             session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except (
-            ort.capi.onnxruntime_pybind11_state.Fail,
-            ort.capi.onnxruntime_pybind11_state.NotImplemented,
-            ort.capi.onnxruntime_pybind11_state.InvalidGraph,
-        ):
+            states.Fail,
+            states.NotImplemented,
+            states.InvalidGraph,
+            states.InvalidArgument,
+            states.RuntimeException,
+        ) as error:
             from onnx.reference import ReferenceEvaluator
 
+            try:
+                evaluator = ReferenceEvaluator(model)
+            except NotImplementedError as unknown:
+                why = f"{unknown}; onnxruntime says: {_last_line(error)}"
+                raise BadSamples("there is nothing to compare with: no reference runs the model", why=why) from unknown
             self.name = "onnx.reference"
-            evaluator = ReferenceEvaluator(model)
-            self._run: Callable[[Mapping[str, Array]], list[Any]] = lambda feeds: evaluator.run(None, dict(feeds))
+            self._run: Callable[[Mapping[str, Array]], Any] = lambda feeds: evaluator.run(None, dict(feeds))
+            # what its operators, written in numpy, make of inputs that they do not take
+            self._failures: tuple[type[Exception], ...] = (
+                ArithmeticError,
+                AssertionError,
+                AttributeError,
+                ImportError,
+                LookupError,
+                RuntimeError,
+                TypeError,
+                ValueError,
+            )
         else:
             self.name = "onnxruntime"
             self._run = lambda feeds: session.run(None, dict(feeds))
-            self._failures = (
-                ort.capi.onnxruntime_pybind11_state.Fail,
-                ort.capi.onnxruntime_pybind11_state.InvalidArgument,
-                ort.capi.onnxruntime_pybind11_state.RuntimeException,
-            )
+            # RuntimeError: dtypes that its Python interface does not hand over
+            self._failures = (states.Fail, states.InvalidArgument, states.RuntimeException, RuntimeError)
 
     def __call__(self, arrays: Arrays) -> dict[str, Array]:
         """Outputs by name.
@@ -56,8 +71,11 @@ class OnnxReference:
         """
         try:
             with np.errstate(all="ignore"):
-                results = self._run(arrays)
+                results = self._run({name: np.asarray(array) for name, array in arrays.items()})
         except self._failures as error:
-            why = str(error).strip().splitlines()[-1]
-            raise BadSamples(f"{self.name} cannot run the model on these inputs", why=why) from error
+            raise BadSamples(f"{self.name} cannot run the model on these inputs", why=_last_line(error)) from error
         return dict(zip(self.outputs, (np.asarray(r) for r in results), strict=True))
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]

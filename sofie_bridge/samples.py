@@ -61,6 +61,10 @@ def make_samples(model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]] = (
         )
         for kind in ("zeros", "ones", "tiny", "large")
     ]
+    for sample in (*random, *edges):
+        for name in divisors(model):  # division of integers by zero has no value, and ends the process
+            array = sample.arrays[name]
+            array[array == 0] = 1
     return [*random, *edges, *(Sample(name, dict(arrays)) for name, arrays in given)]
 
 
@@ -80,11 +84,11 @@ def _random(
     generator: np.random.Generator, dtype: np.dtype[Any], shape: tuple[int, ...], bound: int | None, scale: float
 ) -> Array:
     if dtype == np.bool_:
-        return generator.random(shape) < 0.5
+        return np.asarray(generator.random(shape) < 0.5)  # of no axes, numpy makes a number
     if np.issubdtype(dtype, np.integer):
         low = 0 if bound is not None or np.issubdtype(dtype, np.unsignedinteger) else -8
-        return generator.integers(low, bound if bound is not None else 9, shape).astype(dtype)
-    return (generator.standard_normal(shape) * scale).astype(dtype)
+        return np.asarray(generator.integers(low, bound if bound is not None else 9, shape), dtype)
+    return np.asarray(generator.standard_normal(shape) * scale, dtype)
 
 
 def _edge(
@@ -93,11 +97,20 @@ def _edge(
     if dtype == np.bool_:
         return np.full(shape, kind in ("ones", "large"))
     if np.issubdtype(dtype, np.integer):
-        last = bound - 1 if bound is not None else 100
+        last = bound - 1 if bound is not None else 11  # it may become a size: no more
         return np.full(shape, {"zeros": 0, "ones": min(1, last), "tiny": 0, "large": last}[kind], dtype)
-    tiny = float(np.finfo(dtype).tiny if dtype.kind == "f" else ml_dtypes.finfo(dtype).tiny)
-    values = {"zeros": [0.0, -0.0], "ones": [1.0], "tiny": [tiny, -tiny, tiny / 4, 0.0], "large": [88.0, -88.0, 3e4, -3e4]}
-    return generator.choice(np.array(values[kind], dtype), shape).astype(dtype)
+    tiny = _tiny(dtype)
+    large = [88.0, -88.0, 3e4, -3e4]
+    values = {"zeros": [0.0, -0.0], "ones": [1.0], "tiny": [tiny, -tiny, tiny / 4, 0.0], "large": large}
+    return np.asarray(generator.choice(np.array(values[kind], dtype), shape), dtype)
+
+
+def _tiny(dtype: np.dtype[Any]) -> float:
+    """The smallest normal number."""
+    if dtype.kind == "f":
+        return float(np.finfo(dtype).tiny)
+    finfo: Any = ml_dtypes.finfo  # not annotated
+    return float(finfo(dtype).tiny)
 
 
 def index_bounds(model: onnx.ModelProto) -> dict[str, int]:
@@ -110,7 +123,7 @@ def index_bounds(model: onnx.ModelProto) -> dict[str, int]:
     sources = {i.name: {i.name} for i in model.graph.input}
     bounds: dict[str, int] = {}
     for node in model.graph.node:
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute if a.type == onnx.AttributeProto.INT}
+        attributes = {a.name: a.i for a in node.attribute if a.type == onnx.AttributeProto.INT}
         if node.op_type in _INDEXED and node.input[1] in sources:
             shape = shapes.get(node.input[0])
             size = shape[attributes.get("axis", 0)] if shape else None
@@ -123,6 +136,13 @@ def index_bounds(model: onnx.ModelProto) -> dict[str, int]:
     return bounds
 
 
+def divisors(model: onnx.ModelProto) -> list[str]:
+    """Integer inputs that something is divided by."""
+    by = {n.input[1] for n in model.graph.node if n.op_type in ("Div", "Mod")}
+    kinds = {i.name: helper.tensor_dtype_to_np_dtype(i.type.tensor_type.elem_type) for i in model.graph.input}
+    return [name for name, dtype in kinds.items() if name in by and np.issubdtype(dtype, np.integer)]
+
+
 def check(model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]]) -> None:
     """Hold the user's arrays against the model's inputs.
 
@@ -131,10 +151,11 @@ def check(model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]]) -> None:
     findings = []
     for name, arrays in given:
         wanted = {i.name: i.type.tensor_type for i in model.graph.input}
-        for missing in sorted(set(wanted) - set(arrays)):
-            findings.append(Finding(f"{name} has no array for the input {missing!r}"))
-        for extra in sorted(set(arrays) - set(wanted)):
-            findings.append(Finding(f"{name} has {extra!r}, which is no input", advice=f"inputs: {', '.join(wanted)}"))
+        sizes: dict[str, tuple[int, str]] = {}
+        missing, extra = sorted(set(wanted) - set(arrays)), sorted(set(arrays) - set(wanted))
+        findings += [Finding(f"{name} has no array for the input {n!r}") for n in missing]
+        advice = f"inputs: {', '.join(wanted)}"
+        findings += [Finding(f"{name} has {n!r}, which is no input", advice=advice) for n in extra]
         for key in sorted(set(wanted) & set(arrays)):
             dims = [d.dim_value if d.HasField("dim_value") else d.dim_param for d in wanted[key].shape.dim]
             dtype = np.dtype(helper.tensor_dtype_to_np_dtype(wanted[key].elem_type))
@@ -147,6 +168,12 @@ def check(model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]]) -> None:
                 findings.append(
                     Finding(f"{name}: {key!r} is {array.dtype}{list(array.shape)}, the model takes {dtype}[{shape}]")
                 )
+                continue
+            for symbol, n in zip(dims, array.shape, strict=True):
+                size, other = (
+                    sizes.setdefault(str(symbol), (n, key)) if symbol and isinstance(symbol, str) else (n, key)
+                )
+                if size != n:
+                    findings.append(Finding(f"{name}: {symbol!r} is {size} in {other!r} and {n} in {key!r}"))
     if findings:
         raise BadSamples("the given inputs do not fit the model", findings=tuple(findings))
-

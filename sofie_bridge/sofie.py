@@ -70,7 +70,9 @@ class Sofie:
         try:
             send(self._process.stdin, request)
             answer = receive(self._process.stdout)
-        except (BrokenPipeError, KeyboardInterrupt):
+        except BrokenPipeError:
+            answer = None
+        except KeyboardInterrupt:
             self.close()
             raise
         if answer is None:
@@ -89,5 +91,13 @@ class Sofie:
     def __enter__(self) -> Sofie:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
+
+
+def words(answer: Answer) -> str:
+    """SOFIE's own words in one line."""
+    said = " ".join(answer.words.split())
+    return said if answer.outcome == "refused" else f"SOFIE {answer.outcome}: {said}"

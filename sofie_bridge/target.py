@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 import onnx
 
 from rewrite.target import Verdict
+from sofie_bridge.measure import measure
 from sofie_bridge.shapes import disagreements
-from sofie_bridge.sofie import Sofie, build
+from sofie_bridge.sofie import Sofie, build, words
+from sofie_bridge.survey import family, trusted
+from sofie_bridge.toolchain import find
 from sofie_bridge.verdicts import verdicts
-from sofie_bridge.worker import Answer, Request
+from sofie_bridge.worker import Request
 
 #: Generating one node takes milliseconds; what takes longer hangs.
 PROBE_SECONDS = 20.0
@@ -30,9 +34,28 @@ class SofieTarget:
         kept = verdicts().get(_key(probe))
         if kept is not None:
             return Verdict(**json.loads(kept))
-        verdict = self._ask(probe)
-        self._keep(probe, verdict)
+        verdict, lasting = self._ask(probe)
+        if lasting:
+            self._keep(probe, verdict)
         return verdict
+
+    def review(self, probes: Sequence[onnx.ModelProto]) -> bool:
+        """Compile, run and compare the nodes whose family the survey does not know to be right; each once.
+
+        :returns: whether one of them is wrong, and so no longer legal.
+        """
+        waiting = {_key(p): p for p in probes if family(p) not in trusted()}
+        waiting = {k: p for k, p in waiting.items() if verdicts().get(_RIGHT + k) is None and _is_whole(p)}
+        wrong = 0
+        for (key, probe), found in zip(
+            waiting.items(), measure(list(waiting.values()), self._sofie, find()) if waiting else [], strict=True
+        ):
+            if found.outcome in ("right", "unjudged"):
+                verdicts().set(_RIGHT + key, found.outcome)
+            else:
+                self.condemn(probe, found.words)
+                wrong += 1
+        return wrong > 0
 
     def condemn(self, probe: onnx.ModelProto, words: str) -> None:
         """From now on the node is illegal: SOFIE takes it, and what it makes of it was measured to be wrong."""
@@ -41,21 +64,28 @@ class SofieTarget:
     def _keep(self, probe: onnx.ModelProto, verdict: Verdict) -> None:
         verdicts().set(_key(probe), json.dumps({"legal": verdict.legal, "reason": verdict.reason}))
 
-    def _ask(self, probe: onnx.ModelProto) -> Verdict:
+    def _ask(self, probe: onnx.ModelProto) -> tuple[Verdict, bool]:
+        """The verdict; and is it SOFIE's own, or did a busy machine have a part in it?"""
         content = probe.SerializeToString(deterministic=True)
         outputs = tuple(o.name for o in probe.graph.output)
         answer = self._sofie.ask(Request(content, tensors=outputs, seconds=PROBE_SECONDS, memory=PROBE_MEMORY))
         if answer.outcome != "generated":
-            return Verdict(False, words(answer))
+            passing = answer.outcome == "timeout" or answer.words.startswith("SIGKILL")
+            return Verdict(False, words(answer)), not passing
         wrong = disagreements(probe, answer.tensors, answer.code)
-        return Verdict(not wrong, "; ".join(wrong))
+        return Verdict(not wrong, "; ".join(wrong)), True
+
+
+#: What was measured and is right, beside the verdicts.
+_RIGHT = "right:"
+
+
+def _is_whole(probe: onnx.ModelProto) -> bool:
+    """Can it be run by itself? A body of control flow reads what is around it."""
+    return all(
+        a.type not in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in probe.graph.node[0].attribute
+    )
 
 
 def _key(probe: onnx.ModelProto) -> str:
     return f"{build()}:{hashlib.sha256(probe.SerializeToString(deterministic=True)).hexdigest()}"
-
-
-def words(answer: Answer) -> str:
-    """SOFIE's own words in one line."""
-    said = " ".join(answer.words.split())
-    return said if answer.outcome == "refused" else f"SOFIE {answer.outcome}: {said}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import onnx
@@ -158,7 +159,9 @@ def noise(ask: Reference, sample: Sample, plain: Mapping[str, Array]) -> dict[st
     generator = np.random.default_rng(SEED)
     for _ in range(2):
         nudged = {
-            n: (a * (1 + NUDGE * generator.choice([-1.0, 1.0], a.shape))).astype(a.dtype) if a.dtype.kind == "f" else a
+            n: np.asarray(a * (1 + NUDGE * generator.choice([-1.0, 1.0], a.shape)), a.dtype)
+            if a.dtype.kind == "f"
+            else a
             for n, a in sample.arrays.items()
         }
         for name, array in ask(nudged).items():
@@ -189,9 +192,7 @@ def _measure(
     for x in answers:
         expected = np.asarray(x.by[reference][output])
         tolerance = Tolerance.of(expected.dtype, rtol, atol)
-        seen = compare(
-            np.asarray(x.by[value][output]), expected, tolerance, x.noise[output], strict=x.sample.strict
-        )
+        seen = compare(np.asarray(x.by[value][output]), expected, tolerance, x.noise[output], strict=x.sample.strict)
         wrong += seen.wrong
         if x.sample.strict:
             undecided += seen.undecided
@@ -220,8 +221,10 @@ def _judge(measured: Measured) -> list[Finding]:
             Finding(
                 f"{share:.0%} of the elements cannot be judged",
                 where,
-                "the model itself moves by more than the tolerance when its inputs move by four units in the last place",
-                "give inputs as they occur with --inputs data.npz, or a tolerance that the model can hold with --rtol/--atol",
+                "the model itself moves by more than the tolerance when its inputs move by four units in the last "
+                "place",
+                "give inputs as they occur with --inputs data.npz, or a tolerance that the model can hold with "
+                "--rtol/--atol",
             )
         ]
     return []
@@ -233,7 +236,11 @@ def stored(path: Path) -> list[tuple[str, Arrays]]:
     :raises BadSamples: the file cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file:  # numpy leaves a file open that it cannot read
+            data = np.load(file, allow_pickle=False)
+            if isinstance(data, np.ndarray):
+                raise ValueError("it holds one array, without a name")
             return [(path.name, {name: data[name] for name in data.files})]
-    except (OSError, ValueError, EOFError) as error:
-        raise BadSamples(f"cannot read inputs from {path}", why=str(error), advice="write them with numpy.savez") from error
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        advice = "write them with numpy.savez"
+        raise BadSamples(f"cannot read inputs from {path}", why=str(error), advice=advice) from error

@@ -8,7 +8,19 @@ import numpy as np
 import onnx
 import onnx.reference
 
-from rewrite.graph import OPSET, Array, Graph, Node, is_constant, node_proto, shape_of, static_shape, subgraphs, value
+from rewrite.graph import (
+    OPSET,
+    Array,
+    Graph,
+    Node,
+    dtype_of,
+    is_constant,
+    node_proto,
+    shape_of,
+    static_shape,
+    subgraphs,
+    value,
+)
 
 #: Results with more elements than this, and than what they are made from, stay nodes: they would bloat the weights.
 LIMIT = 1 << 22
@@ -24,8 +36,8 @@ def fold_constants(graph: Graph) -> None:
         if values is None:
             kept.append(node)
         else:
-            names = [o.name for o in node.outputs]
-            kept += graph.substitute(node, [graph.constant(v, n or "unused") for v, n in zip(values, names, strict=True)])
+            named = zip(values, node.outputs, strict=True)
+            kept += graph.substitute(node, [graph.constant(v, o.name or "unused") for v, o in named])
     graph.nodes = kept
 
 
@@ -38,10 +50,18 @@ def fold(node: Node) -> list[Array] | None:
     if not all(is_constant(t) or not t.name for t in node.inputs):
         return None
     if node.op == "Constant" and "value" in node.attrs:
-        return [np.asarray(value(node.attrs["value"]))]
+        return _as_declared(node, [np.asarray(value(node.attrs["value"]))])
     if _too_large(node):
         return None
-    return evaluate(node)
+    return _as_declared(node, evaluate(node))
+
+
+def _as_declared(node: Node, values: list[Array] | None) -> list[Array] | None:
+    """The values, unless they are text, or of another dtype than ONNX says: the evaluator goes by numpy's rules."""
+    if values is None or any(v.dtype.kind in "OSU" for v in values):
+        return None
+    pairs = zip(values, node.outputs, strict=True)
+    return values if all(not o.name or dtype_of(o) in (None, v.dtype) for v, o in pairs) else None
 
 
 def _too_large(node: Node) -> bool:
@@ -49,11 +69,11 @@ def _too_large(node: Node) -> bool:
     made = [static_shape(o) for o in node.outputs if o.name]
     if any(s is None for s in made):  # NonZero, Unique and their like: what they are made from bounds them
         return held > LIMIT
-    return max(prod(s) for s in made if s is not None) > max(LIMIT, held)
+    return max((prod(s) for s in made if s is not None), default=0) > max(LIMIT, held)
 
 
 def evaluate(node: Node) -> list[Array] | None:
-    """Run one node on its constant inputs in ONNX's reference evaluator; None where that does not know the operator."""
+    """Run one node on its constant inputs in ONNX's reference evaluator; None where that cannot run it."""
     proto = node_proto(node)
     feeds = {t.name: np.asarray(value(t)) for t in node.inputs if t.name}
     wanted = [o.name for o in node.outputs if o.name]
@@ -69,8 +89,8 @@ def evaluate(node: Node) -> list[Array] | None:
     try:
         with np.errstate(all="ignore"):
             results = dict(zip(wanted, onnx.reference.ReferenceEvaluator(model).run(None, feeds), strict=True))
-    except NotImplementedError:
-        return None
+    except (NotImplementedError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+        return None  # it is numpy underneath, and raises whatever that does, for bfloat16 above all; the node stays
     return [np.asarray(results[o.name]) if o.name else np.empty(0) for o in node.outputs]
 
 

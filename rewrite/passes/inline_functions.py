@@ -6,6 +6,9 @@ import onnx
 import onnx.inliner
 
 from convert.errors import BadModel
+from rewrite.protos import nodes
+
+_ONNX = ("", "ai.onnx")
 
 
 def inline_functions(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -25,15 +28,29 @@ def inline_functions(model: onnx.ModelProto) -> onnx.ModelProto:
             if imported.domain not in versions:
                 model.opset_import.add(domain=imported.domain, version=imported.version)
                 versions[imported.domain] = imported.version
-            elif imported.domain not in ("", "ai.onnx"):
+            elif imported.domain not in _ONNX:
                 imported.version = versions[imported.domain]
     names = {(f.domain, f.name) for f in model.functions}
-    inlined = onnx.inliner.inline_local_functions(model, convert_version=True)
-    left = sorted({n.op_type for n in inlined.graph.node if (n.domain, n.op_type) in names})
+    others = sorted(
+        f.name
+        for f in model.functions
+        for i in f.opset_import
+        if i.domain in _ONNX and i.version != versions.get(i.domain)
+    )
+    why = f"of another opset of ONNX than the model: {', '.join(others)}" if others else ""
+    try:
+        # the inliner converts between opsets, and needs the types at each call for that
+        typed = onnx.shape_inference.infer_shapes(model) if others else model
+        inlined = onnx.inliner.inline_local_functions(typed, convert_version=True)
+    except RuntimeError as error:
+        raise BadModel(
+            "local functions could not be inlined", why=why or str(error), advice="export it with one opset throughout"
+        ) from error
+    left = sorted({n.op_type for n in nodes(inlined.graph) if (n.domain, n.op_type) in names})
     if left:
         raise BadModel(
             f"local functions that could not be inlined: {', '.join(left)}",
-            why="they import ONNX at another opset than the model, and no conversion leads there",
-            advice="export the model again with one opset throughout",
+            why=why,
+            advice="export it with one opset throughout",
         )
     return inlined

@@ -1,4 +1,4 @@
-"""``auto_pad`` becomes explicit ``pads``."""
+"""``auto_pad`` and ``output_shape`` become explicit ``pads``."""
 
 from __future__ import annotations
 
@@ -13,17 +13,24 @@ def resolve_auto_pad(graph: Graph) -> None:
     Source: https://onnx.ai/onnx/operators/onnx__Conv.html and onnx__ConvTranspose.html, attribute ``auto_pad``.
     """
     for node in graph.nodes:
-        if node.op not in _OPERATORS or node.domain or node.attrs.get("auto_pad", "NOTSET") == "NOTSET":
-            continue
-        if node.attrs["auto_pad"] == "VALID":
-            pads: list[int] | None = [0] * (2 * len(node.attrs["kernel_shape"]))
-        elif node.op == "ConvTranspose":
-            pads = _transposed(node)
-        else:
-            pads = _same(node)
-        if pads is not None:
-            node.attrs["auto_pad"] = "NOTSET"
-            node.attrs["pads"] = pads
+        if node.op in _OPERATORS and not node.domain and "kernel_shape" in node.attrs:
+            _resolve(node)
+
+
+def _resolve(node: Node) -> None:
+    mode = node.attrs.get("auto_pad", "NOTSET")
+    if node.op == "ConvTranspose" and (node.attrs.get("output_shape") or mode.startswith("SAME")):
+        pads = _transposed(node)
+    elif mode == "NOTSET":
+        return
+    elif mode == "VALID":
+        pads = [0] * (2 * len(node.attrs["kernel_shape"]))
+    else:
+        pads = _same(node)
+    if pads is not None:
+        node.attrs["auto_pad"] = "NOTSET"
+        node.attrs["pads"] = pads
+        node.attrs.pop("output_shape", None)  # beside it, pads would not count
 
 
 def _split(totals: list[int], *, upper: bool) -> list[int]:
@@ -50,7 +57,10 @@ def _same(node: Node) -> list[int] | None:
 
 
 def _transposed(node: Node) -> list[int] | None:
-    """pad = s (n - 1) + output_padding + (k - 1) d + 1 - output_shape, with output_shape = n s if it is not given"""
+    """pad = s (n - 1) + output_padding + (k - 1) d + 1 - output_shape, with output_shape = n s if it is not given
+
+    What a given output_shape lacks, where that is negative, is more of ``output_padding``.
+    """
     kernel, strides, dilations = (node.attrs[k] for k in ("kernel_shape", "strides", "dilations"))
     extra = node.attrs["output_padding"]
     sizes = static_shape(node.inputs[0])
@@ -61,7 +71,9 @@ def _transposed(node: Node) -> list[int] | None:
         s * (n - 1) + e + (k - 1) * d + 1 - w
         for n, k, s, d, e, w in zip(sizes[2:], kernel, strides, dilations, extra, wanted, strict=True)
     ]
-    if any(t < 0 for t in totals):
-        return None
-    # The operator's page shares transposed padding out the other way round: SAME_UPPER puts the odd one at the end.
-    return _split(totals, upper=node.attrs["auto_pad"] == "SAME_UPPER")
+    if "output_shape" in node.attrs:  # else it is as long as it gets
+        extra = [e + max(-t, 0) for e, t in zip(extra, totals, strict=True)]
+    if any(e >= max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True) if e):
+        return None  # more than the operator allows
+    node.attrs["output_padding"] = extra
+    return _split([max(t, 0) for t in totals], upper=node.attrs.get("auto_pad") == "SAME_UPPER")

@@ -11,21 +11,31 @@ from rewrite.graph import OPSET, Graph, Node, shape_of
 _SPATIAL = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"}
 
 
+#: Attributes that ONNX added to released versions of Attention; onnxruntime does not know them. -1 is their default.
+_UNKNOWN_TO_ONNXRUNTIME = {"left_window_size", "right_window_size"}
+
+
 def write_defaults(graph: Graph) -> None:
     """Write out what the schema says of absent attributes, and what only its prose says of strides and pads.
 
     A reader that fills in defaults of its own (Conv without ``pads`` taken for ``pads=1``) cannot err then.
     """
     for node in graph.nodes:
-        if node.domain or not onnx.defs.has(node.op, OPSET, ""):
-            continue
-        for name, attribute in onnx.defs.get_schema(node.op, OPSET, "").attributes.items():
-            if name not in node.attrs and attribute.default_value.type != onnx.AttributeProto.UNDEFINED:
-                node.attrs[name] = _python(onnx.helper.get_attribute_value(attribute.default_value))
-        if node.op in _SPATIAL:
-            _write_spatial(node)
-        if node.op == "Transpose" and "perm" not in node.attrs and (shape := shape_of(node.inputs[0])) is not None:
-            node.attrs["perm"] = list(range(len(shape)))[::-1]
+        write_default_attributes(node)
+
+
+def write_default_attributes(node: Node) -> None:
+    """:func:`write_defaults` for one node."""
+    if node.domain or not onnx.defs.has(node.op, OPSET, ""):
+        return
+    for name, attribute in onnx.defs.get_schema(node.op, OPSET, "").attributes.items():
+        defaulted = attribute.default_value.type != onnx.AttributeProto.UNDEFINED
+        if defaulted and name not in node.attrs and name not in _UNKNOWN_TO_ONNXRUNTIME:
+            node.attrs[name] = _python(onnx.helper.get_attribute_value(attribute.default_value))
+    if node.op in _SPATIAL:
+        _write_spatial(node)
+    if node.op == "Transpose" and "perm" not in node.attrs and (shape := shape_of(node.inputs[0])) is not None:
+        node.attrs["perm"] = list(range(len(shape)))[::-1]
 
 
 def _write_spatial(node: Node) -> None:

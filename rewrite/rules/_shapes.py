@@ -37,7 +37,7 @@ def fixed(shape: Shape) -> int:
 
 
 def reshaped(op: Op, x: Tensor, after: Shape) -> Tensor | None:
-    """``x`` in the shape ``after``, whose symbols are those of ``x``, but for one, which may be any; None if that fails."""
+    """``x`` in the shape ``after``, whose symbols are those of ``x``, but for at most one; else None."""
     before = op.shape(x)
     if before is None:
         return None

@@ -18,8 +18,9 @@ from rewrite.rules._shapes import reshaped, take
     case("(float[N,3] x, int32 i) => (float[N] y) { y = Gather<axis=1>(x, i) }"),
     case("(float[N,3,4] x) => (float[3,4] y) <int64 i = {-1}> { y = Gather<axis=0>(x, i) }"),
     case("(float[N,3,4] x) => (float[1,3,4] y) <int64[1] i = {-1}> { y = Gather<axis=0>(x, i) }"),
-    case("(float[N,3] x) => (float[2,3] y) <int64[2] i = {-1, 0}> { y = Gather<axis=0>(x, i) }", refuses="no fixed size"),
-    case("(float[2,3] x) => (float[2,2] y) <int64[2] i = {2, 0}> { y = Gather<axis=1>(x, i) }", refuses="plain already"),
+    case("(float[3,N] x) => (float[3,2] y) <int64[2] i = {-1, 0}> { y = Gather<axis=1>(x, i) }"),
+    case("(float[N] x) => (float[1,2] y) <int64[1,2] i = {-1, 0}> { y = Gather<axis=0>(x, i) }", refuses="no fixed"),
+    case("(float[2,3] x) => (float[2,2] y) <int64[2] i = {2, 0}> { y = Gather<axis=1>(x, i) }", refuses="plain"),
     case("(float[4] x, int64[2] i) => (float[2] y) { y = Gather<axis=0>(x, i) }", refuses="plain already"),
 ])  # fmt: skip
 def gather_to_normal_form(op: Op, node: NodeView) -> Result:
@@ -36,12 +37,21 @@ def gather_to_normal_form(op: Op, node: NodeView) -> Result:
         if held.dtype == np.int64 and np.all(held >= 0):
             return refuse("its indices are plain already")
         return op.Gather(x, op.const(held % size, np.int64), axis=axis)
-    if held.size != 1 or held.ndim > 1 or held.reshape(-1)[0] >= 0:
+    if np.all(held >= 0):
+        return refuse("its indices are plain already")
+    if held.ndim > 1:
         return refuse(f"axis {axis} has no fixed size to count from its end")
-    last = int(held.reshape(-1)[0])
-    row = op.Slice(x, op.ints(last), op.ints(last + 1 or np.iinfo(np.int64).max), op.ints(axis), op.ints(1))
-    row.shape = (*shape[:axis], 1, *shape[axis + 1 :])
-    return row if held.ndim else op.Squeeze(row, op.ints(axis))
+    taken = [_from_end(op, x, int(i), axis) for i in held.reshape(-1)]
+    rows = taken[0] if len(taken) == 1 else op.Concat(*taken, axis=axis)
+    return rows if held.ndim else op.Squeeze(rows, op.ints(axis))
+
+
+def _from_end(op: Op, x: Tensor, index: int, axis: int) -> Tensor:
+    """One element along an axis of any size, which stays with size 1."""
+    if index < 0:
+        x = op.Slice(x, op.ints(index), op.ints(index + 1 or np.iinfo(np.int64).max), op.ints(axis), op.ints(1))
+        index = 0
+    return op.Gather(x, op.ints(index), axis=axis)
 
 
 def _scalar(op: Op, x: Tensor, indices: Tensor, axis: int) -> Result:
@@ -49,16 +59,13 @@ def _scalar(op: Op, x: Tensor, indices: Tensor, axis: int) -> Result:
     if op.rank(indices) != 0:
         return refuse("its indices are plain already")
     one = op.Reshape(indices, op.ints(1), allowzero=0)
-    return op.Squeeze(op.Gather(x, plain(op, x, one, axis), axis=axis), op.ints(axis))
+    return op.Squeeze(op.Gather(x, one, axis=axis), op.ints(axis))
 
 
-def plain(op: Op, x: Tensor, indices: Tensor, axis: int) -> Tensor:
-    """Run-time indices into an axis of fixed size as int64 that count from the front: i + size where i < 0."""
+def _plain(op: Op, indices: Tensor, size: int) -> Tensor:
+    """Run-time indices into an axis as int64 that count from the front: i + size where i < 0."""
     if op.dtype(indices) != np.int64:
         indices = op.Cast(indices, to=7)
-    size = (op.shape(x) or ())[axis]
-    if not isinstance(size, int):
-        return indices
     return op.Where(op.Less(indices, op.ints(0)), op.Add(indices, op.ints(size)), indices)
 
 
@@ -82,7 +89,8 @@ def gather_elements_to_gather(op: Op, node: NodeView) -> Result:
     if axis == len(before) - 1 and before[:-1] == after[:-1] and any(isinstance(d, str) for d in before[:-1]):
         if not isinstance(before[axis], int):
             return refuse("it needs fixed sizes")
-        places = op.Unsqueeze(plain(op, x, indices, axis), op.ints(axis + 1))
+        indices = op.Cast(indices, to=7) if op.dtype(indices) != np.int64 else indices
+        places = op.Unsqueeze(indices, op.ints(axis + 1))
         return op.GatherND(x, places, batch_dims=axis)
     shape, wanted = op.static_shape(x), op.static_shape(indices)
     if shape is None or wanted is None:
@@ -92,7 +100,7 @@ def gather_elements_to_gather(op: Op, node: NodeView) -> Result:
     held = op.value(indices)
     if held is not None:
         return op.Gather(flat, op.const(offset + held % shape[axis] * stride, np.int64), axis=0)
-    place = plain(op, x, indices, axis)
+    place = _plain(op, indices, shape[axis])
     place = op.Mul(place, op.ints(stride)) if stride != 1 else place
     return op.Gather(flat, op.Add(place, op.const(offset, np.int64)) if offset.any() else place, axis=0)
 

@@ -23,8 +23,8 @@ _W1 = _W2.replace("[2,4,2]", "[2,1,2]").split("{")[0] + "{0.5,-0.25,0.75,1.5}, f
     case(f"(float[3,2,2] x, float[2,2,1] h, float[2,2,1] c) => (float[3,2,2,1] y, float[2,2,1] yh, float[2,2,1] yc)"
          f" {_W2}, {_R2}"
          " { y, yh, yc = LSTM<hidden_size=1, direction=\"bidirectional\", clip=40.0>(x, w, r, , , h, c) }"),
-    case(f"(float[3,2,2] x) => (float[2,2,1] h) {_W1} {{"
-         " , h = RNN<hidden_size=1, direction=\"bidirectional\", clip=9.0, activations=[\"Tanh\",\"Relu\"]>(x, w, r) }"),
+    case(f"(float[3,2,2] x) => (float[2,2,1] h) {_W1} {{ , h = RNN"
+         "<hidden_size=1, direction=\"bidirectional\", clip=9.0, activations=[\"Tanh\",\"Relu\"]>(x, w, r) }"),
     case("(float[3,1,2] x, float[1,4,2] w, float[1,4,1] r) => (float[3,1,1,1] y) { y = LSTM<hidden_size=1>(x, w, r) }",
          refuses="one direction"),
 ])  # fmt: skip

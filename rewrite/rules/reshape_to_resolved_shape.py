@@ -65,5 +65,5 @@ def _of_shape(x: Tensor, shape: Tensor) -> bool:
         case "Shape":
             return producer.inputs[0] is x
         case "Concat" | "Mul":
-            return all(not t.inputs and t.name or _of_shape(x, t) for t in producer.inputs)
+            return all((t.name and not t.inputs) or _of_shape(x, t) for t in producer.inputs)
     return False

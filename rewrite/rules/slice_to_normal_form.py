@@ -20,9 +20,9 @@ from rewrite.rules._shapes import integers, normal_axes, take
          " int64[1] d = {-2}> { y = Slice(x, a, b, c, d) }"),
     case("(float[2,6,3] x) => (float[1,6,3] y) <int64[1] a = {1}, int64[1] b = {9223372036854775807}>"
          " { y = Slice(x, a, b) }"),
-    case("(float[N,6,3] x) => (float[N,4,3] y) <int32[2] a = {0, 1}, int32[2] b = {2147483647, -1}, int32[2] c = {0, 1}>"
-         " { y = Slice(x, a, b, c) }"),
-    case("(float[N,6] x) => (float[M,3] y) <int64[2] a = {-2, 5}, int64[2] b = {9223372036854775807, 0},"
+    case("(float[N,6,3] x) => (float[N,4,3] y) <int32[2] a = {0, 1}, int32[2] b = {2147483647, -1},"
+         " int32[2] c = {0, 1}> { y = Slice(x, a, b, c) }"),
+    case("(float[N,6] x) => (float[M,3] y) <int64[2] a = {-1, 5}, int64[2] b = {9223372036854775807, 0},"
          " int64[2] c = {0, 1}, int64[2] d = {1, -2}> { y = Slice(x, a, b, c, d) }"),
     case("(float[N,6] x) => (float[M,6] y) <int64[1] a = {-1}, int64[1] b = {-9}, int64[1] c = {0}, int64[1] d = {-1}>"
          " { y = Slice(x, a, b, c, d) }", refuses="axis 0 has no fixed size"),
@@ -60,7 +60,8 @@ def _is_normal(node: NodeView, shape: Shape, axes: list[int]) -> bool:
     if len(node.inputs) < 5 or any(t is None or np.dtype(t.dtype) != np.int64 for t in node.inputs[1:]):
         return False
     starts, ends, given, steps = (integers(Op, t) or [] for t in node.inputs[1:])  # type: ignore[arg-type]
-    whole = all(isinstance(shape[a], str) or 0 <= s < e <= int(shape[a]) for a, s, e in zip(axes, starts, ends, strict=True))
+    bounds = zip(axes, starts, ends, strict=True)
+    whole = all(isinstance(shape[a], str) or 0 <= s < e <= int(shape[a]) for a, s, e in bounds)
     return whole and given == sorted(axes) and set(steps) == {1}
 
 
@@ -70,7 +71,7 @@ def _sliced(op: Op, x: Tensor, shape: Shape, wanted: list[tuple[int, int, int, i
     for axis, start, end, step in wanted:
         size = shape[axis]
         if step == 1 and isinstance(size, int):
-            start, end, _ = slice(start, end).indices(size)  # noqa: PLW2901
+            start, end, _ = slice(start, end).indices(size)
         if step == 1 and (isinstance(size, str) or (start, end) != (0, size)):
             plain.append((axis, start, end))
     if plain:
@@ -86,7 +87,8 @@ def _sliced(op: Op, x: Tensor, shape: Shape, wanted: list[tuple[int, int, int, i
     case("(float[2,5] x) => (float[2,3] y, float[2,2] z) { y, z = Split<axis=1, num_outputs=2>(x) }"),
     case("(int32[5,2] x) => (int32[1,2] y, int32[4,2] z) <int64[2] s = {1, 4}> { y, z = Split<axis=-2>(x, s) }"),
     case("(float[N,7] x) => (float[N,3] a, float[N,3] b, float[N,1] c) { a, b, c = Split<axis=1, num_outputs=3>(x) }"),
-    case("(float[N,2] x) => (float[M,2] y, float[L,2] z) { y, z = Split<axis=0, num_outputs=2>(x) }", refuses="no fixed"),
+    case("(float[N,2] x) => (float[M,2] y, float[L,2] z) { y, z = Split<axis=0, num_outputs=2>(x) }",
+         refuses="no fixed size"),
 ])  # fmt: skip
 def split_to_slices(op: Op, node: NodeView) -> Result:
     """Split(x; s)_i = x[s_0 + ... + s_{i-1} : s_0 + ... + s_i]"""

@@ -13,7 +13,9 @@ WIDER = {
     "bool": _FLOAT, "uint8": _FLOAT, "int8": _FLOAT, "uint16": _FLOAT, "int16": _FLOAT, "float16": _FLOAT,
     "bfloat16": _FLOAT, "int32": _INT64, "uint32": _INT64,
 }  # fmt: skip
-NUMBERS = {"float16": 10, "bfloat16": 16, "bool": 9, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int32": 6, "uint32": 12}
+NUMBERS = {
+    "bool": 9, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "float16": 10, "bfloat16": 16, "int32": 6, "uint32": 12,
+}  # fmt: skip
 
 
 @rule("Where", cases=[

@@ -42,7 +42,12 @@ def test_interrupted(stage: str, slow: Path, tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "SOFIE_CONVERT_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path), "MARK": str(tmp_path)},
+        env={
+            **os.environ,
+            "SOFIE_CONVERT_CACHE": str(tmp_path / "cache"),
+            "TMPDIR": str(tmp_path),
+            "MARK": str(tmp_path),
+        },
     )
     assert process.stderr is not None
     seen = ""

@@ -1,0 +1,138 @@
+"""What the installed SOFIE takes and gets right, operator by operator: ``python -m sofie_bridge.survey``.
+
+The ladder is parse < generate < compile < agrees with onnxruntime, over the node tests inside the onnx package and a grid
+of our own. What comes out is ``sofie_bridge/data/<build>.json``: per family (operator and dtypes of its inputs) how many
+points reached which rung. A node of a family that is right wherever it was tried is legal when SOFIE takes it; any other
+is measured before it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import sys
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import onnx
+
+from sofie_bridge.measure import Measured, measure
+from sofie_bridge.sofie import Sofie, build
+from sofie_bridge.toolchain import find
+
+DATA = Path(__file__).parent / "data"
+#: Points measured between two saves.
+STEP = 64
+#: Bytes that measuring a part may take.
+MEMORY = 6 << 30
+_BAD = ("wrong", "uncompilable", "died")
+
+
+def family(probe: onnx.ModelProto) -> str:
+    """Operator and dtypes of the one node's inputs, constants marked: ``Gather(float, int64 constant)``."""
+    node = probe.graph.node[0]
+    kinds = {i.name: onnx.TensorProto.DataType.Name(i.type.tensor_type.elem_type).lower() for i in probe.graph.input}
+    kinds |= {
+        t.name: onnx.TensorProto.DataType.Name(t.data_type).lower() + " constant" for t in probe.graph.initializer
+    }
+    return f"{node.op_type}({', '.join(kinds.get(n, '-') for n in node.input)})"
+
+
+@cache
+def trusted() -> frozenset[str]:
+    """Families that were right at every point of the survey that SOFIE took, of this build; none without a survey."""
+    path = DATA / f"{build()}.json"
+    if not path.exists():
+        return frozenset()
+    families = json.loads(path.read_text())["families"]
+    return frozenset(f for f, rungs in families.items() if rungs.get("right") and not any(rungs.get(b) for b in _BAD))
+
+
+def run(points: Sequence[onnx.ModelProto], state: Path) -> dict[str, Measured]:
+    """Measure the points that ``state`` does not hold yet, on all cores, saving as it goes; all results by probe."""
+    done: dict[str, Measured] = {}
+    if state.exists():
+        done = {k: Measured(*v) for k, v in json.loads(state.read_text()).items()}
+    left = {_key(p): p.SerializeToString(deterministic=True) for p in points if _key(p) not in done}
+    keys = list(left)
+    parts = deque(keys[start : start + STEP] for start in range(0, len(keys), STEP))
+    while parts:
+        wave = [parts.popleft() for _ in range(min(os.cpu_count() or 1, len(parts)))]
+        for part, found in zip(wave, _wave([[left[k] for k in part] for part in wave]), strict=True):
+            if found is not None:
+                done |= dict(zip(part, found, strict=True))
+            elif len(part) == 1:
+                done[part[0]] = Measured("unjudged", "the reference itself dies of it")
+            else:  # one of them took the process with it: closer in on it
+                parts.extendleft((part[: len(part) // 2], part[len(part) // 2 :]))
+        state.write_text(json.dumps({k: [m.outcome, m.words] for k, m in done.items()}))
+        sys.stderr.write(f"\r{sum(k in done for k in keys)} of {len(keys)} points")
+    sys.stderr.write("\n")
+    return {_key(p): done[_key(p)] for p in points}
+
+
+def _wave(parts: Sequence[Sequence[bytes]]) -> list[list[Measured] | None]:
+    """Measure each part in a process of its own; None for one that died: onnxruntime ends a process that divides by 0."""
+    found: list[list[Measured] | None] = []
+    pools = [ProcessPoolExecutor(1, mp_context=get_context("spawn")) for _ in parts]
+    futures = [pool.submit(_measured, part) for pool, part in zip(pools, parts, strict=True)]
+    for pool, future in zip(pools, futures, strict=True):
+        with pool:
+            try:
+                found.append(future.result())
+            except BrokenProcessPool:
+                found.append(None)
+    return found
+
+
+def _measured(part: Sequence[bytes]) -> list[Measured]:
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))  # run-time shapes can ask for anything
+    with Sofie() as sofie:
+        return measure([onnx.ModelProto.FromString(p) for p in part], sofie, find())
+
+
+def _key(probe: onnx.ModelProto) -> str:
+    return hashlib.sha256(probe.SerializeToString(deterministic=True)).hexdigest()
+
+
+def summary(points: Sequence[onnx.ModelProto], results: dict[str, Measured]) -> dict[str, dict[str, int]]:
+    """Rungs by family."""
+    families: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for point in points:
+        families[family(point)][results[_key(point)].outcome] += 1
+    return {f: dict(sorted(c.items())) for f, c in sorted(families.items())}
+
+
+def points() -> Iterator[onnx.ModelProto]:
+    """Distinct probes of the onnx package's node tests, both ways, and of the grid."""
+    from sofie_bridge.grid import grid, node_tests
+
+    seen: set[str] = set()
+    for probe in (*node_tests(), *grid()):
+        if _key(probe) not in seen:
+            seen.add(_key(probe))
+            yield probe
+
+
+def main() -> None:
+    """Run the survey, or go on with it, and write the data file."""
+    from sofie_bridge.cache import folder
+
+    wanted = list(points())
+    results = run(wanted, folder("survey") / f"{build()}.json")
+    DATA.mkdir(exist_ok=True)
+    content = {"build": build(), "points": len(wanted), "families": summary(wanted, results)}
+    (DATA / f"{build()}.json").write_text(json.dumps(content, indent=1) + "\n")
+    rungs = Counter(m.outcome for m in results.values())
+    sys.stdout.write(f"{DATA / build()}.json: " + ", ".join(f"{n} {o}" for o, n in rungs.most_common()) + "\n")
+
+
+if __name__ == "__main__":
+    main()
