@@ -1,7 +1,7 @@
 """Seconds per stage, peak memory, and the header's latency beside onnxruntime's: ``python bench/run.py [NAME ...]``.
 
-One thread, batch 1, compiled with -O3 for this processor, header and onnxruntime side by side in one run. onnxruntime is
-called from Python, which costs it about 2 us a call.
+One thread, batch 1, compiled with -O3 for this processor, header and onnxruntime side by side in one run. onnxruntime
+is called from Python, which costs it about 2 us a call.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """ONNX's own operator tests through the pipeline: ``python -m convert.conformance``.
 
-Each of the onnx package's node tests is rewritten, emitted, compiled and run, and its outputs held against those that the
-package ships: once with every input at run time, once with all inputs but the first as constants, as models have them.
+Each of the onnx package's node tests is rewritten, emitted, compiled and run, and its outputs held against those that
+the package ships: once with every input at run time, once with all inputs but the first as constants, as models have
+them.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _pass(
             ready[f"p{k}"] = case, Piece(f"p{k}", rewritten.model, [arrays])
         for piece, ran in run_pieces([p for _, p in ready.values()], sofie, find()):
             case = ready[piece.name][0]
-            outcome, words = _judge(case, piece, ran)
+            outcome, words = _judge(case, ran)
             yield Result(case.name, _common(case), outcome, words), case
 
 
@@ -82,7 +83,7 @@ def _common(case: Case) -> bool:
     return all(i.type.tensor_type.elem_type in COMMON for i in (*case.model.graph.input, *case.model.graph.output))
 
 
-def _judge(case: Case, piece: Piece, ran: Ran) -> tuple[str, str]:
+def _judge(case: Case, ran: Ran) -> tuple[str, str]:
     if ran.outcome != "ran":
         return ran.outcome, ran.words
     for info, expected in zip(case.model.graph.output, case.outputs, strict=False):
@@ -103,8 +104,8 @@ def summary(results: Sequence[Result]) -> str:
     """One line: counts of outcomes, and the share that is right, of all and of the common dtypes."""
     counts = Counter(r.outcome for r in results)
     common = [r for r in results if r.common]
-    shares = [f"{np.mean([r.outcome == 'right' for r in rs]):.1%} of {len(rs)} {what}"
-              for rs, what in ((common, "of float32, float64, int32, int64, bool"), (results, "of numbers")) if rs]  # fmt: skip
+    groups = ((common, "of float32, float64, int32, int64, bool"), (results, "of numbers"))
+    shares = [f"{np.mean([r.outcome == 'right' for r in rs]):.1%} of {len(rs)} {what}" for rs, what in groups if rs]
     return f"right: {', '.join(shares)}; " + ", ".join(f"{n} {o}" for o, n in counts.most_common())
 
 

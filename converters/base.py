@@ -76,7 +76,10 @@ class Frontend(Protocol):
     kinds: tuple[str, ...]
 
     def sniff(self, head: bytes, path: Path) -> str | None:
-        """The kind of the file at ``path`` by its content (``head``: its first 4096 bytes), or None. Imports no framework."""
+        """The kind of the file at ``path`` by its content (``head``: its first 4096 bytes), or None.
+
+        Imports no framework.
+        """
 
     def sniff_object(self, source: object) -> str | None:
         """The kind of an object in memory, or None. Imports no framework."""

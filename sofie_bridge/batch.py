@@ -46,7 +46,9 @@ struct Any {{
    template <class T> operator T *() const {{ return static_cast<T *>(const_cast<void *>(p)); }}
 }};
 template <class T> void give(Sink sink, std::vector<T> const &v) {{ sink(v.data(), v.size(), sizeof(T)); }}
-template <class T> void give(Sink sink, std::vector<std::vector<T>> const &v) {{ for (auto const &w : v) give(sink, w); }}
+template <class T> void give(Sink sink, std::vector<std::vector<T>> const &v) {{
+   for (auto const &w : v) give(sink, w);
+}}
 template <class... T> void give(Sink sink, std::tuple<T...> const &v) {{
    std::apply([&](auto const &... w) {{ (give(sink, w), ...); }}, v);
 }}

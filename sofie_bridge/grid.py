@@ -18,10 +18,8 @@ from rewrite.graph import OPSET
 from sofie_bridge.samples import Array
 
 #: Types of the tensors that the pipeline takes.
-NUMBERS = (
-    {t for n, t in onnx.TensorProto.DataType.items() if n in {"FLOAT", "DOUBLE", "BOOL", "FLOAT16", "BFLOAT16"}}
-    | {t for n, t in onnx.TensorProto.DataType.items() if n in {f"{s}INT{b}" for s in ("", "U") for b in (8, 16, 32, 64)}}
-)  # fmt: skip
+_NAMES = "FLOAT DOUBLE FLOAT16 BFLOAT16 BOOL INT8 INT16 INT32 INT64 UINT8 UINT16 UINT32 UINT64"
+NUMBERS = frozenset(getattr(onnx.TensorProto, name) for name in _NAMES.split())
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,8 @@ _REDUCE = ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "R
 _SHAPES = ("", "4", "3,4", "2,3,4", "2,2,3,4", "1,2,2,3,4")
 _PAIRS = (("3,4", "3,4"), ("3,4", "4"), ("3,4", "1"), ("3,4", "3,1"), ("2,3,4", "3,4"), ("4", "3,4"), ("3,1", "1,4"),
           ("2,1,4", "3,1"), ("2,3,4", ""), ("1", "1"))  # fmt: skip
+_PRODUCTS = (("3,4", "4,5", "3,5"), ("2,3,4", "2,4,5", "2,3,5"), ("2,3,4", "4,5", "2,3,5"), ("4", "4,5", "5"),
+             ("3,4", "2,4,5", "2,3,5"), ("2,1,3,4", "5,4,3", "2,5,3,3"), ("3,4", "4", "3"), ("4", "4", ""))  # fmt: skip
 
 
 def _texts() -> Iterator[str]:
@@ -137,8 +137,7 @@ def _texts() -> Iterator[str]:
         for kind in ("float", "int64"):
             shape = f"{kind}[{','.join(sizes)}]"
             yield f"({shape} x, {shape} z) => ({kind}[{','.join(joined)}] y) {{ y = Concat<axis={axis}>(x, z) }}"
-    for a, b, out in (("3,4", "4,5", "3,5"), ("2,3,4", "2,4,5", "2,3,5"), ("2,3,4", "4,5", "2,3,5"), ("3,4", "2,4,5", "2,3,5"),
-                      ("2,1,3,4", "5,4,3", "2,5,3,3"), ("4", "4,5", "5"), ("3,4", "4", "3"), ("4", "4", "")):  # fmt: skip
+    for a, b, out in _PRODUCTS:
         yield f"(float[{a}] x, float[{b}] z) => (float[{out}] y) {{ y = MatMul(x, z) }}"
         values = ", ".join(f"{(k * 7 % 5 - 2) / 4}" for k in range(_count(b)))
         yield f"(float[{a}] x) => (float[{out}] y) <float[{b}] z = {{{values}}}> {{ y = MatMul(x, z) }}"

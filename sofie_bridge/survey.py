@@ -1,9 +1,9 @@
 """What the installed SOFIE takes and gets right, operator by operator: ``python -m sofie_bridge.survey``.
 
-The ladder is parse < generate < compile < agrees with onnxruntime, over the node tests inside the onnx package and a grid
-of our own. What comes out is ``sofie_bridge/data/<build>.json``: per family (operator and dtypes of its inputs) how many
-points reached which rung. A node of a family that is right wherever it was tried is legal when SOFIE takes it; any other
-is measured before it is.
+The ladder is parse < generate < compile < agrees with onnxruntime, over the node tests inside the onnx package and a
+grid of our own. What comes out is ``sofie_bridge/data/<build>.json``: per family (operator and dtypes of its inputs)
+how many points reached which rung. A node of a family that is right wherever it was tried is legal when SOFIE takes it; any
+other is measured before it is.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def run(points: Sequence[onnx.ModelProto], state: Path) -> dict[str, Measured]:
 
 
 def _wave(parts: Sequence[Sequence[bytes]]) -> list[list[Measured] | None]:
-    """Measure each part in a process of its own; None for one that died: onnxruntime ends a process that divides by 0."""
+    """Measure each part in a process of its own; None for one that died, as onnxruntime does of an integer over 0."""
     found: list[list[Measured] | None] = []
     pools = [ProcessPoolExecutor(1, mp_context=get_context("spawn")) for _ in parts]
     futures = [pool.submit(_measured, part) for pool, part in zip(pools, parts, strict=True)]

@@ -10,6 +10,8 @@ from rewrite.rule import NodeView, Op, Result, case, refuse, rule
 
 #: float32 holds the integers up to here.
 EXACT = 1 << 24
+#: ONNX's number for int64.
+_INT64 = 7
 
 
 @rule("Pow", cases=[
@@ -19,6 +21,7 @@ EXACT = 1 << 24
     case("(float[2,3] x, int64[3] n) => (float[2,3] y) { y = Pow(x, n) }"),
     case("(float[5] r) => (float[5] y) <float o = {-1}, int64[5] m = {16777217, 16777218, -16777219, 3, -7}> "
          "{ z = Mul(r, r) x = Min(o, z) k = Cast<to=7>(x) l = Sub(k, k) n = Add(m, l) y = Pow(x, n) }", atol=1e-3),
+    case("(float[2,3] x, uint64[3] n) => (float[2,3] y) { y = Pow(x, n) }"),
     case("(int32[2,3] x) => (int32[2,3] y) <int64 n = {3}> { y = Pow(x, n) }"),
     case("(int64[2,3] x, int32[3] n) => (int64[2,3] y) { y = Pow(x, n) }"),
     case("(int64[2,3] x) => (int64[2,3] y) <float n = {2.0}> { y = Pow(x, n) }"),
@@ -45,11 +48,11 @@ def pow_to_one_dtype(op: Op, node: NodeView) -> Result:
 
 
 def _with_sign(op: Op, base: Tensor, exponent: Tensor) -> Tensor:
-    """-Pow(x, Cast(n)) where x < 0 and Cast rounds an odd n to an even one, else Pow(x, Cast(n))"""
-    to, given = (int(helper.np_dtype_to_tensor_dtype(op.dtype(t))) for t in (base, exponent))
+    """Pow(x, Cast(n)), but less than 0 where x is, and n is odd and so large that Cast makes it even."""
+    to = int(helper.np_dtype_to_tensor_dtype(op.dtype(base)))
     rounded = op.Cast(exponent, to=to)
-    lost = op.Sub(exponent, op.Cast(rounded, to=given))
-    odd = op.Sub(exponent, op.Mul(op.Div(exponent, 2), 2))
-    flipping = op.Abs(op.Cast(op.Mul(odd, lost), to=to))
+    whole = exponent if op.dtype(exponent) in (np.int32, np.int64) else op.Cast(exponent, to=_INT64)
+    odd = op.Abs(op.Cast(op.Sub(whole, op.Mul(op.Div(whole, 2), 2)), to=to))
+    flipping = op.Where(op.Less(op.Abs(rounded), EXACT), op.const(0, op.dtype(base)), odd)
     power = op.Pow(base, rounded)
     return op.Where(op.Less(op.Mul(base, flipping), 0.0), op.Neg(power), power)

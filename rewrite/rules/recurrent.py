@@ -12,7 +12,8 @@ _DEFAULTS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "R
 
 @rule("LSTM", "GRU", "RNN", cases=[
     case("(float[3,1,2] x, float[1,4,2] w, float[1,4,1] r) => (float[3,1,1,1] y) { y = LSTM<hidden_size=1>(x, w, r) }"),
-    case("(float[3,1,2] x, float[1,4,2] w, float[1,4,1] r) => (float[3,1,1,1] y) { y = LSTM<hidden_size=1, clip=9.0>(x, w, r) }",
+    case("(float[3,1,2] x, float[1,4,2] w, float[1,4,1] r) => (float[3,1,1,1] y)"
+         " { y = LSTM<hidden_size=1, clip=9.0>(x, w, r) }",
          refuses="bounded already"),
 ])  # fmt: skip
 def recurrent_to_bounded(op: Op, node: NodeView) -> Result:

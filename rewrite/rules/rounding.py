@@ -9,9 +9,6 @@ from rewrite.rule import NodeView, Op, Result, case, refuse, rule
 #: From here on every float32 is an integer; and a + 2^23, 0 <= a < 2^23, has no room for a fraction.
 WHOLE = float(1 << 23)
 
-#: Twice times this lifts the smallest subnormal float32, 1.4e-45, above 1.
-LIFT = 1e38
-
 
 @rule("Ceil", cases=[
     case("(float[2,3,4] x) => (float[2,3,4] y) { y = Ceil(x) }"),
@@ -47,13 +44,14 @@ def round_to_sums(op: Op, node: NodeView) -> Result:
     case("(float[N,3] x) => (float[N,3] y) <float s = {2e-38}> { z = Mul(x, s) y = Sign(z) }"),
     case("(int64[2,3] x) => (int64[2,3] y) <int64 o = {1}> { z = Sub(x, o) y = Sign(z) }"),
     case("(int32[2,3] x) => (int32[2,3] y) <int32 o = {1}> { z = Sub(x, o) y = Sign(z) }"),
-    case("(double[2,3] x) => (double[2,3] y) { y = Sign(x) }", refuses="float32"),
+    case("(uint8[2,3] x) => (uint8[2,3] y) { y = Sign(x) }", refuses="wider"),
 ])  # fmt: skip
-def sign_to_bounds(op: Op, node: NodeView) -> Result:
-    """Sign(x) = min(max(c x, -1), 1), c so large that |c x| >= 1 for x != 0; c = 1 for integers"""
+def sign_to_comparisons(op: Op, node: NodeView) -> Result:
+    """Sign(x) = 1 where x > 0, -1 where x < 0, else x: zeros and NaN; of integers min(max(x, -1), 1)"""
     dtype = op.dtype(node.x)
     if dtype in (np.int32, np.int64):
         return op.Min(op.Max(node.x, -1), 1)
-    if dtype != np.float32:
-        return refuse(f"{dtype}: the constants are those of float32")
-    return op.Clip(op.Mul(op.Mul(node.x, LIFT), LIFT), -1.0, 1.0)
+    if dtype.kind != "f":
+        return refuse(f"{dtype} are compared in a wider type")
+    one, minus_one = op.const(1, dtype), op.const(-1, dtype)
+    return op.Where(op.Greater(node.x, 0.0), one, op.Where(op.Less(node.x, 0.0), minus_one, node.x))
