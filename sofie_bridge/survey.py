@@ -2,8 +2,8 @@
 
 The ladder is parse < generate < compile < agrees with onnxruntime, over the node tests inside the onnx package and a
 grid of our own. What comes out is ``sofie_bridge/data/<build>.json``: per family (operator and dtypes of its inputs)
-how many points reached which rung. A node of a family that is right wherever it was tried is legal when SOFIE takes it; any
-other is measured before it is.
+how many points reached which rung. A node of a family that is right wherever it was tried is legal when SOFIE takes
+it; any other is measured before it is.
 """
 
 from __future__ import annotations
