@@ -1,9 +1,9 @@
 """What the installed SOFIE takes and gets right, operator by operator: ``python -m sofie_bridge.survey``.
 
 The ladder is parse < generate < compile < agrees with onnxruntime, over the node tests inside the onnx package and a
-grid of our own. What comes out is ``sofie_bridge/data/<build>.json``: per family (operator and dtypes of its inputs)
-how many points reached which rung. A node of a family that is right wherever it was tried is legal when SOFIE takes
-it; any other is measured before it is.
+grid of our own. What comes out is ``sofie_bridge/data/<build>.json``: per family (operator, dtypes and ranks of its
+inputs) how many points reached which rung. A node of a family that is right wherever it was tried is legal when SOFIE
+takes it; any other is measured before it is.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ _BAD = ("wrong", "uncompilable", "died")
 
 
 def family(probe: onnx.ModelProto) -> str:
-    """Operator and dtypes of the one node's inputs, constants marked: ``Gather(float, int64 constant)``."""
+    """Operator, dtypes and ranks of the one node's inputs, constants marked: ``Gather(float/2, constant int64/1)``."""
     node = probe.graph.node[0]
-    kinds = {i.name: onnx.TensorProto.DataType.Name(i.type.tensor_type.elem_type).lower() for i in probe.graph.input}
-    kinds |= {
-        t.name: onnx.TensorProto.DataType.Name(t.data_type).lower() + " constant" for t in probe.graph.initializer
+    name = onnx.TensorProto.DataType.Name
+    kinds = {
+        i.name: f"{name(i.type.tensor_type.elem_type).lower()}/{len(i.type.tensor_type.shape.dim)}"
+        for i in probe.graph.input
     }
+    kinds |= {t.name: f"constant {name(t.data_type).lower()}/{len(t.dims)}" for t in probe.graph.initializer}
     return f"{node.op_type}({', '.join(kinds.get(n, '-') for n in node.input)})"
 
 

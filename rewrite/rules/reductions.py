@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
 from rewrite.graph import Tensor
@@ -33,7 +35,12 @@ _OF_ONE = {
     case("(int64[2,3] x) => (int64 y) { y = ReduceProd<keepdims=0>(x) }"),
     case("(float[N,3] x) => (float y) { y = ReduceSumSquare<keepdims=0>(x) }"),
     case("(float[2,3] x) => (float[3] y) <int64[1] a = {0}> { y = ReduceSum<keepdims=0>(x, a) }", refuses="as plain"),
+    case("(float[2,3] x, int64[1] n) => (float[2,1] y) <int64[1] o = {0}, int64[1] i = {1}> "
+         "{ m = Mul(n, o) a = Add(m, i) y = ReduceMean(x, a) }"),
+    case("(float[2,3] x, int64[1] n) => (float[3] y) <int64[1] o = {0}> "
+         "{ a = Mul(n, o) y = ReduceL2<keepdims=0>(x, a) }"),
     case("(float[2,3] x, int64[1] a) => (float[U,V] y) { y = ReduceSum(x, a) }", refuses="not constant"),
+    case("(float[3,2,2] x, int64[1] a) => (float[3,2] y) { y = ReduceSum<keepdims=0>(x, a) }", refuses="not constant"),
 ])  # fmt: skip
 def reduction_to_kept_axes(op: Op, node: NodeView) -> Result:
     """Reduce(x) = Squeeze(Reduce(x; all axes, kept)); Reduce(x; no axes) = f(x), elementwise"""
@@ -106,9 +113,26 @@ def reduce_log_sum_exp_to_shifted(op: Op, node: NodeView) -> Result:
 def _axes(op: Op, node: NodeView) -> list[int] | Refusal:
     """The axes that are reduced, counted from the front; empty where none is."""
     rank = op.rank(node.x)
+    if rank is None:
+        return refuse("the rank is not known")
     given = integers(op, node.input(1))
-    if rank is None or (node.input(1) is not None and given is None and op.shape(node.inputs[1]) != (0,)):
-        return refuse("the rank is not known" if rank is None else "the axes are not constant")
+    if node.input(1) is not None and given is None and op.shape(node.inputs[1]) != (0,):
+        told = _axes_of_shapes(op.static_shape(node.x), op.static_shape(node.outputs[0]), kept=node.attr("keepdims"))
+        return refuse("the axes are not constant, and the result's shape does not tell them") if told is None else told
     if given:
         return normal_axes(given, rank)
     return [] if node.attr("noop_with_empty_axes") else list(range(rank))
+
+
+def _axes_of_shapes(before: tuple[int, ...] | None, after: tuple[int, ...] | None, *, kept: bool) -> list[int] | None:
+    """The axes that a reduction from the one shape to the other went over, where only one choice of them does that."""
+    if before is None or after is None:
+        return None
+    if kept:  # over a size of 1 nothing changes, so whether such an axis is among them is all the same
+        return [i for i, (b, a) in enumerate(zip(before, after, strict=True)) if b != a]
+    choices = [
+        list(axes)
+        for axes in combinations(range(len(before)), len(before) - len(after))
+        if tuple(d for i, d in enumerate(before) if i not in axes) == after
+    ]
+    return choices[0] if len(choices) == 1 else None

@@ -37,11 +37,12 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("stage", MOMENTS)
 def test_interrupted(stage: str, slow: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # a shell's background jobs ignore SIGINT, and what they start inherits that
         [sys.executable, "-m", "convert", str(slow), "--output", str(tmp_path / "out")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={
             **os.environ,
             "SOFIE_CONVERT_CACHE": str(tmp_path / "cache"),

@@ -82,8 +82,11 @@ def test_child_ends_with_its_parent(tmp_path: Path, sent: signal.Signals) -> Non
         f"run_child(['sh', '-c', 'echo $$ > {pid_file}; exec sleep 100'], time_limit=90)"
     )
     root = str(Path(process.__file__).parents[1])
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": root}, stderr=subprocess.PIPE
+    parent = subprocess.Popen(  # a shell's background jobs ignore SIGINT, and what they start inherits that
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": root},
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     child = _pid_in(pid_file)
     parent.send_signal(sent)
