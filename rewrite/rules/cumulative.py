@@ -81,6 +81,8 @@ def cum_prod_to_products(op: Op, node: NodeView) -> Result:
     for i, part in enumerate(parts):
         first = i < (2 if node.attr("exclusive") else 1)
         products.append(part if first else op.Mul(products[-1], part))
+    if size == 1:
+        return products[0]
     return op.Concat(*products[:: -1 if node.attr("reverse") else 1], axis=axis)
 
 

@@ -9,11 +9,11 @@ from onnx import helper
 
 from rewrite.graph import Shape, Tensor
 from rewrite.rule import NodeView, Op, Result, case, refuse, rule
-from rewrite.rules._shapes import size
 
 #: Products that a product of integer matrices may write down before it adds them up.
 MOST = 1 << 22
-_INT64 = 7
+#: ONNX's numbers of the types.
+_INT64, _BOOL = 7, 9
 
 
 @rule("MatMul", cases=[
@@ -75,7 +75,7 @@ def matmul_to_equal_stacks(op: Op, node: NodeView) -> Result:
         return refuse("whether the stacks broadcast is not known")
     before = (x, z)
     if not _alone(op, x) and not _alone(op, z):
-        x, z = (_expanded(op, t, before, stacks) for t in before)
+        x, z = _expanded(op, x, z, stacks), _expanded(op, z, x, stacks)
     if not single and before == (x, z):
         return refuse("the stacks are equal already")
     product = op.MatMul(x, z)
@@ -125,20 +125,13 @@ def _alone(op: Op, x: Tensor) -> bool:
     return all(d == 1 for d in (op.shape(x) or ())[:-2])
 
 
-def _expanded(op: Op, x: Tensor, pair: tuple[Tensor, Tensor], stacks: Shape) -> Tensor:
+def _expanded(op: Op, x: Tensor, other: Tensor, stacks: Shape) -> Tensor:
+    """``x`` with as many matrices as ``other`` and it have together."""
     shape = op.shape(x) or ()
-    wanted = (*stacks, *shape[-2:])
-    if shape == wanted:
+    if shape[:-2] == stacks:
         return x
-    parts = [_part(op, d, (x, *pair)) for d in wanted]
-    made = op.Expand(x, op.Concat(*parts, axis=0))
-    made.shape = wanted  # inference of the one node does not look into what computes its shape
-    return made
-
-
-def _part(op: Op, dimension: int | str, tensors: tuple[Tensor, ...]) -> Tensor:
-    """The dimension as a 1-D int64 tensor: a constant, or read off the tensor that has it."""
-    if isinstance(dimension, int):
-        return op.ints(dimension)
-    holder = next(t for t in tensors if dimension in (op.shape(t) or ()))
-    return size(op, holder, (op.shape(holder) or ()).index(dimension))
+    if all(isinstance(d, int) for d in (*stacks, *shape[-2:])):
+        return op.Expand(x, op.ints(*(d for d in (*stacks, *shape[-2:]) if isinstance(d, int))))
+    # sizes that are not numbers: either branch of Where is x, and its condition brings the other's stack
+    corner = op.Slice(other, op.ints(0, 0), op.ints(1, 1), op.ints(-2, -1), op.ints(1, 1))
+    return op.Where(op.Cast(corner, to=_BOOL), x, x)
