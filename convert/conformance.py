@@ -97,7 +97,7 @@ def _difference(value: Array, expected: Array) -> str:
     if value.size != expected.size:
         return f"{value.size} elements instead of {expected.size}"
     seen = compare(value.reshape(expected.shape), expected, Tolerance.of(expected.dtype))
-    return "" if seen.good else seen.problem or f"max |difference| {seen.absolute:.3g} in {seen.wrong} elements"
+    return "" if seen.good else seen.words
 
 
 def summary(results: Sequence[Result]) -> str:

@@ -52,6 +52,11 @@ class Comparison:
     problem: str = ""
 
     @property
+    def words(self) -> str:
+        """What differs, in a few words; of use where :attr:`good` is false."""
+        return self.problem or f"max |difference| {self.absolute:.3g} in {self.wrong} of {self.elements} elements"
+
+    @property
     def good(self) -> bool:
         return not self.wrong and not self.problem
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -136,7 +136,7 @@ def _unshare(graph: onnx.GraphProto) -> None:
     first: set[str] = set()
     for node in graph.node:
         for k, n in enumerate(node.input):
-            if n not in held or _elements(held[n].dims) > SHARED:
+            if n not in held or prod(held[n].dims) > SHARED:
                 continue
             if n not in first:
                 first.add(n)
@@ -146,13 +146,6 @@ def _unshare(graph: onnx.GraphProto) -> None:
             tensor = graph.initializer.add()
             tensor.CopyFrom(held[n])
             tensor.name = node.input[k] = copy
-
-
-def _elements(dims: Sequence[int]) -> int:
-    total = 1
-    for d in dims:
-        total *= d
-    return total
 
 
 def _raise(model: onnx.ModelProto, named: Named, answer: Answer, folder: Path, sofie: Sofie) -> None:

@@ -132,6 +132,5 @@ def _difference(sample: Sample, expected: Arrays, run: Arrays, moved: Mapping[st
         tolerance = Tolerance.of(reference.dtype)
         seen = compare(np.asarray(run[name]), reference, tolerance, moved[name], strict=sample.strict)
         if not seen.good:
-            words = f"max |difference| {seen.absolute:.3g} in {seen.wrong} of {seen.elements} elements"
-            return Fault("numbers", name, f"{seen.problem or words}, inputs {sample.name!r}")
+            return Fault("numbers", name, f"{seen.words}, inputs {sample.name!r}")
     return None

@@ -99,7 +99,5 @@ def _verdict(ran: Ran, judged: Sequence[_Judged]) -> Measured:
                 strict=one.sample.strict,
             )
             if not seen.good:
-                share = f"{seen.wrong} of {seen.elements} elements"
-                words = seen.problem or f"max |difference| {seen.absolute:.3g} in {share}"
-                return Measured("wrong", f"{words}, inputs {one.sample.name!r}")
+                return Measured("wrong", f"{seen.words}, inputs {one.sample.name!r}")
     return Measured("right")
