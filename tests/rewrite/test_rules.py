@@ -54,7 +54,9 @@ def test_keeps_the_numbers(rule: Rule, case: Case) -> None:
         expected, seen = before(arrays), after(arrays)
         for key, value in expected.items():
             assert seen[key].dtype == value.dtype
-            np.testing.assert_allclose(seen[key], value, rtol=case.rtol, atol=case.atol, err_msg=f"{key}, seed {seed}")
+            # a case's own tolerance is for the edges (seed 0), where sums of 3e4 round off; noise is held to the usual one
+            rtol, atol = (case.rtol, case.atol) if seed == 0 else (min(case.rtol, 1e-4), min(case.atol, 1e-5))
+            np.testing.assert_allclose(seen[key], value, rtol=rtol, atol=atol, err_msg=f"{key}, seed {seed}")
 
 
 @pytest.mark.parametrize(("rule", "case"), FIRING, ids=name)
