@@ -33,6 +33,8 @@ def convert(
     allow_pickle: bool = False,
     factory: str | None = None,
     example: Sequence[Any] = (),
+    float32: bool = False,
+    paranoid: bool = False,
     verbose: bool = False,
 ) -> Report:
     """Convert a trained model to a verified C++ header.
@@ -51,6 +53,8 @@ def convert(
     :param allow_pickle: may code in the model file run?
     :param factory: ``package.module:factory`` or ``file.py:factory`` for a file that holds only parameters.
     :param example: positional example inputs of a module in memory.
+    :param float32: run double and 16-bit floats in float32 wherever they are, not only where SOFIE has no other way.
+    :param paranoid: run each pass and each application of a rule, before and after, and name the guilty one.
     :param verbose: let the exporter's own output through.
     :raises ConvertError: see :mod:`convert.errors` for the tree; nothing is written then.
     """
@@ -69,6 +73,8 @@ def convert(
         allow_pickle=allow_pickle,
         model=factory,
         example=tuple(example),
+        float32=float32,
+        paranoid=paranoid,
         verbose=verbose,
     )
     report, error = run_reported(request, Silent())

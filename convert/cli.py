@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("model", help="the model file; what it is comes from its content")
+    p.add_argument("model", nargs="?", help="the model file; what it is comes from its content")
     p.add_argument("--to", default="header", choices=("header", "onnx", "project"), help="what to write")
     p.add_argument("--output", "-o", type=Path, metavar="PLACE", help="a folder, or the file's own path ending in .hxx")
     p.add_argument(
@@ -52,6 +52,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--atol", type=float, help="absolute tolerance of float outputs (default: by dtype)")
     p.add_argument("--allow-pickle", action="store_true", help="open files that run code of theirs when opened")
     p.add_argument("--model", dest="factory", metavar="MODULE:FACTORY", help="what makes the model of a state dict")
+    p.add_argument("--float32", action="store_true", help="run double and 16-bit floats in float32 (else where needed)")
+    p.add_argument("--paranoid", action="store_true", help="check the numbers after each rewrite; name the guilty rule")
+    p.add_argument(
+        "--operators",
+        nargs="?",
+        const="text",
+        choices=("text", "markdown"),
+        help="print what becomes of each ONNX operator, as text or as the docs' page; needs no model",
+    )
     p.add_argument("--json", type=Path, metavar="FILE", help="write the whole report")
     p.add_argument("--verbose", action="store_true", help="let the exporter's own output through")
     p.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -63,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        return _convert(parser().parse_args(given))
+        options = parser().parse_args(given)
+        return _convert(options) if options.operators is None else _print_operators(options)
     except ConvertError as error:
         if "--debug" in given:
             traceback.print_exc()
@@ -74,7 +84,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def _print_operators(options: argparse.Namespace) -> int:
+    if options.model is not None:
+        raise UsageError("--operators takes no model", advice="--check says what becomes of the operators of one model")
+    from convert import operators
+
+    sys.stdout.write(operators.text() if options.operators == "text" else operators.markdown())
+    return 0
+
+
 def _convert(options: argparse.Namespace) -> int:
+    if options.model is None:
+        raise UsageError("there is no model to convert", advice="python -m convert --help")
     from convert.api import run_reported
     from convert.progress import Lines
     from convert.request import Request
@@ -94,6 +115,8 @@ def _convert(options: argparse.Namespace) -> int:
         atol=options.atol,
         allow_pickle=options.allow_pickle,
         model=options.factory,
+        float32=options.float32,
+        paranoid=options.paranoid,
         verbose=options.verbose,
     )
     report, error = run_reported(request, Lines())

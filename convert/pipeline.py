@@ -22,14 +22,18 @@ from convert.report import Port, Report, Stage
 from convert.request import Request
 from converters.base import Loaded, LoadOptions
 from rewrite.api import Rewritten, rewrite_model
+from rewrite.passes.run_in_float32 import STANDS_FOR, dtypes_of
 from sofie_bridge import toolchain
 from sofie_bridge.emit import Emitted, emit
 from sofie_bridge.locate import Locator
-from sofie_bridge.samples import Arrays, Sample, make_samples
+from sofie_bridge.ports import Ports
+from sofie_bridge.reference import OnnxReference
+from sofie_bridge.samples import SIZES, Arrays, Sample, fitting_size, make_samples
 from sofie_bridge.sofie import Sofie
 from sofie_bridge.target import SofieTarget
 from sofie_bridge.toolchain import Toolchain
 from sofie_bridge.verify import stored, verify
+from sofie_bridge.witness import OnnxWitness
 
 #: Nodes that SOFIE takes and gets wrong are found one a round, made illegal, and the model is rewritten again.
 ROUNDS = 12
@@ -64,6 +68,7 @@ class _Steps:
         self.summary = ""
         self.state = "done"
         self.samples: list[Sample] = []
+        report.witness = OnnxWitness() if request.paranoid else None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -101,13 +106,19 @@ class _Steps:
 
     def rewrite(self, loaded: Loaded, target: SofieTarget, *, analysis: bool = False) -> Rewritten:
         review = target.review if self.request.verify else None
-        rewritten = rewrite_model(loaded.model, target, analysis=analysis, review=review)
+        wanted = frozenset(STANDS_FOR if self.request.float32 else ())
+        witness = self.report.witness
+        rewritten = rewrite_model(
+            loaded.model, target, analysis=analysis, review=review, in_float32=wanted, witness=witness
+        )
         self.report.rewritten = rewritten
+        self._note_dtypes(loaded, rewritten)
         total, native = rewritten.before.total(), rewritten.native.total()
         rules = len({s.rule for s in rewritten.trail})
         self.summary = f"{total} nodes: {native} taken as they are, {total - native - len(rewritten.stuck)} rewritten"
         self.summary += f" by {rules} rules" if rules else ""
         self.summary += f", {len(rewritten.stuck)} have no way" if rewritten.stuck else ""
+        self.summary += f"; {witness.summary}" if witness is not None else ""
         return rewritten
 
     def converge(self, loaded: Loaded, sofie: Sofie, folder: Path) -> tuple[Rewritten, Emitted]:
@@ -117,7 +128,7 @@ class _Steps:
         for _ in range(ROUNDS):
             with self.stage("rewrite"):
                 rewritten = self.rewrite(loaded, target)
-            self.samples = make_samples(rewritten.model, self._given(loaded))
+            self.samples = self.sample(loaded, rewritten)
             with self.stage("emit"):
                 emitted = self.emit(loaded, rewritten, folder, sofie)
             if not self.request.verify:
@@ -142,6 +153,15 @@ class _Steps:
         raise VerifyError(
             f"SOFIE gets more than {ROUNDS} nodes of this model wrong", advice="report this with the model"
         )
+
+    def _note_dtypes(self, loaded: Loaded, rewritten: Rewritten) -> None:
+        """Say it where the header computes in another dtype than the model."""
+        held = dtypes_of(loaded.model) & rewritten.in_float32
+        if held:
+            kinds = " and ".join(sorted(held))
+            why = "at your wish" if self.request.float32 else "SOFIE has no other way"
+            note = f"{kinds} runs in float32, inputs and outputs too ({why}); its numbers are held to the coarser dtype"
+            self.report.notes = [*(n for n in self.report.notes if n != note), note]
 
     def emit(self, loaded: Loaded, rewritten: Rewritten, folder: Path, sofie: Sofie) -> Emitted:
         name = destination(self.request, loaded.name).name
@@ -171,6 +191,13 @@ class _Steps:
         framework = f" and {loaded.reference.name}" if loaded.reference else ""
         against = f"{seen.reference}{framework}, {len(seen.samples)} sets of inputs"
         self.summary = f"right: max |difference| {worst:.2g} against {against}"
+
+    def sample(self, loaded: Loaded, rewritten: Rewritten) -> list[Sample]:
+        """Inputs to compare on, as the header takes them."""
+        ports = Ports(loaded.model, rewritten.model)
+        given = [(name, ports.given(arrays)) for name, arrays in self._given(loaded)]
+        size = fitting_size(rewritten.model, OnnxReference(rewritten.model)) if self.request.verify else SIZES[0]
+        return [ports.rounded(sample) for sample in make_samples(rewritten.model, given, size)]
 
     def _given(self, loaded: Loaded) -> list[tuple[str, Arrays]]:
         given: list[tuple[str, Arrays]] = [(f"example {i}", a) for i, a in enumerate(loaded.examples)]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from converters.base import Loaded
     from rewrite.api import Rewritten
     from sofie_bridge.verify import Verification
+    from sofie_bridge.witness import OnnxWitness
 
 #: Version of the report's JSON form.
 SCHEMA = 1
@@ -54,6 +55,7 @@ class Report:
     :param name: the model's name in C++.
     :param stages: in order. :param notes: decisions the user should know of.
     :param files: what was written.
+    :param witness: what ``paranoid`` checked; None where it was not asked for.
     :param seconds: per stage, as in ``stages``.
     """
 
@@ -67,6 +69,7 @@ class Report:
     outputs: tuple[Port, ...] = ()
     rewritten: Rewritten | None = None
     verification: Verification | None = None
+    witness: OnnxWitness | None = None
     files: tuple[Path, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
@@ -90,6 +93,7 @@ class Report:
             "inputs": [dataclasses.asdict(p) for p in self.inputs],
             "outputs": [dataclasses.asdict(p) for p in self.outputs],
             "rewriting": _rewriting(self.rewritten),
+            "paranoid": _paranoid(self.witness),
             "verification": _verification(self.verification),
             "files": [str(f) for f in self.files],
             "versions": dict(self.versions),
@@ -113,6 +117,12 @@ def _rewriting(rewritten: Rewritten | None) -> dict[str, Any] | None:
         "trail": [dataclasses.asdict(s) for s in rewritten.trail],
         "stuck": [dataclasses.asdict(s) for s in rewritten.stuck],
     }
+
+
+def _paranoid(witness: OnnxWitness | None) -> dict[str, Any] | None:
+    if witness is None:
+        return None
+    return {"checked": witness.checked, "unjudged": [dataclasses.asdict(f) for f in witness.unjudged]}
 
 
 def _verification(verification: Verification | None) -> dict[str, Any] | None:

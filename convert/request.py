@@ -31,6 +31,8 @@ class Request:
     :param allow_pickle: may code in the model file run?
     :param model: factory for files that hold only parameters.
     :param example: positional example inputs for a module in memory.
+    :param float32: run double and 16-bit floats in float32 wherever they are, not only where SOFIE has no other way.
+    :param paranoid: run each pass and each application of a rule, before and after, and name the guilty one.
     :param verbose: let the exporter's own output through.
     """
 
@@ -48,6 +50,8 @@ class Request:
     allow_pickle: bool = False
     model: str | None = None
     example: tuple[Any, ...] = ()
+    float32: bool = False
+    paranoid: bool = False
     verbose: bool = False
 
     def __post_init__(self) -> None:

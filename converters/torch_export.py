@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from convert.errors import BadInput, ExportFailed, Finding
 from converters.quiet import Attempt, Chatter, first_line, quietly, reason
 from converters.torch_calls import Call
+from converters.torch_symbolics import mended_symbolics, mended_translations
 
 if TYPE_CHECKING:
     import onnx
@@ -96,7 +97,8 @@ def export_program(
 
     with quietly(verbose=verbose) as chatter, Attempt() as attempt:
         done = torch.onnx.export(program, dynamo=True, external_data=False, opset_version=OPSET, verbose=verbose,
-                                 input_names=list(names), output_names=list(outputs))  # fmt: skip
+                                 input_names=list(names), output_names=list(outputs),
+                                 custom_translation_table=mended_translations())  # fmt: skip
         assert done is not None  # only dynamo=False gives None
         return Exported(done.model_proto, DYNAMO, ())
     failure = _failure(DYNAMO, attempt.error, chatter)
@@ -150,7 +152,7 @@ def _try_dynamo(
     with quietly(verbose=verbose) as chatter, Attempt() as attempt, backend:
         done = torch.onnx.export(subject, call.tensors, dynamo=True, external_data=False, opset_version=OPSET,
                                  input_names=list(call.names), output_names=list(outputs), dynamic_shapes=dynamic,
-                                 verbose=verbose)  # fmt: skip
+                                 custom_translation_table=mended_translations(), verbose=verbose)  # fmt: skip
         assert done is not None  # only dynamo=False gives None
         model: onnx.ModelProto = done.model_proto
         _forget_wrapper(model)
@@ -194,8 +196,9 @@ def _try_script(
             # The exporter's own tracer knows no scripted submodules; torch.jit.trace keeps their control flow.
             trace: Callable[..., Any] = torch.jit.trace  # has no annotations
             subject = trace(subject, call.tensors, check_trace=False)
-        torch.onnx.export(subject, call.tensors, file, dynamo=False, opset_version=OPSET, verbose=verbose,
-                          input_names=list(call.names), output_names=list(outputs), dynamic_axes=axes)  # fmt: skip
+        with mended_symbolics(OPSET):
+            torch.onnx.export(subject, call.tensors, file, dynamo=False, opset_version=OPSET, verbose=verbose,
+                              input_names=list(call.names), output_names=list(outputs), dynamic_axes=axes)  # fmt: skip
     if attempt.error is None:
         return onnx.load_model_from_string(file.getvalue()), chatter.warnings
     failures.append(_failure(SCRIPT, attempt.error, chatter))

@@ -23,7 +23,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 # Types of other projects, aliases, and modules of ours that are no part of the API: there is no page to link to.
 nitpick_ignore_regex = [
     (r"py:.*", r"(converters|rewrite|sofie_bridge)\..*"),
-    (r"py:.*", r"(Report|Rewritten|Verification)(\..*)?"),
+    (r"py:.*", r"(OnnxWitness|Report|Rewritten|Verification)(\..*)?"),
     (r"py:class", r"(Mapping|tuple)\[\w+"),
     (r"py:.*", r"(np|numpy|onnx|onnxruntime|torch)\..*"),
     (r"py:.*", r"(collections\.abc|os|pathlib|types|typing)\..*"),

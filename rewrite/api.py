@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
@@ -16,20 +16,34 @@ from rewrite.engine import Engine, Step, Stuck
 from rewrite.graph import Graph
 from rewrite.origin import Origin, origins_of
 from rewrite.passes.densify import densify
+from rewrite.passes.drop_empty_inputs import drop_empty_inputs
 from rewrite.passes.drop_no_ops import drop_no_ops
 from rewrite.passes.fold_constants import fold_constants
+from rewrite.passes.improve import improve
 from rewrite.passes.infer_shapes import infer_shapes
 from rewrite.passes.inline_functions import inline_functions
 from rewrite.passes.inline_if import inline_if
 from rewrite.passes.resolve_auto_pad import resolve_auto_pad
+from rewrite.passes.resolve_sizes import resolve_sizes
+from rewrite.passes.run_in_float32 import STANDS_FOR, reads_bits, run_in_float32
 from rewrite.passes.settle_opset import settle_opset
+from rewrite.passes.unroll_loops import unroll_loops
 from rewrite.passes.write_defaults import write_defaults
 from rewrite.target import Target
+from rewrite.weights import set_aside
+from rewrite.witness import Watch, Witness
 
 #: Passes on the graph, in order. Folding follows `If`, whose branches may hold what can be folded.
 PASSES: tuple[Callable[[Graph], None], ...] = (
+    drop_empty_inputs,
     fold_constants,
     inline_if,
+    unroll_loops,
+    resolve_sizes,
+    fold_constants,
+    inline_if,
+    unroll_loops,
+    resolve_sizes,
     write_defaults,
     resolve_auto_pad,
     fold_constants,
@@ -38,7 +52,7 @@ PASSES: tuple[Callable[[Graph], None], ...] = (
 
 
 #: Whether a verdict on one of these nodes has changed.
-Review = Callable[[Sequence[onnx.ModelProto]], bool]
+Review = Callable[[Iterable[onnx.ModelProto]], bool]
 
 #: Second looks at what one model's rewriting comes to: each may show rules that emit what is wrong in its turn.
 REVIEWS = 8
@@ -54,6 +68,7 @@ class Rewritten:
     :param native: nodes that the target took as they were.
     :param trail: every application of a rule, in order.
     :param stuck: nodes that have no way; empty but in analysis.
+    :param in_float32: dtypes of the exported model that run in float32, inputs and outputs too.
     """
 
     model: onnx.ModelProto
@@ -63,24 +78,45 @@ class Rewritten:
     trail: tuple[Step, ...]
     stuck: tuple[Stuck, ...]
     origins: dict[str, Origin]
+    in_float32: frozenset[str] = frozenset()
 
 
 def rewrite_model(
-    model: onnx.ModelProto, target: Target, *, analysis: bool = False, review: Review | None = None
+    model: onnx.ModelProto,
+    target: Target,
+    *,
+    analysis: bool = False,
+    review: Review | None = None,
+    in_float32: frozenset[str] = frozenset(),
+    witness: Witness | None = None,
+    improving: bool = True,
 ) -> Rewritten:
     """Rewrite ``model`` (left as it is) until ``target`` takes every node.
 
     :param analysis: report nodes that have no way instead of raising.
     :param review: a second look at the nodes that ended legal; True if it found that one is not after all.
+    :param in_float32: dtypes to run in float32; others join them where nodes of theirs have no way.
+    :param improving: whether to look for faster forms first (:mod:`rewrite.passes.improve`).
+    :param witness: sees each pass and each application of a rule; a raise of its ends the rewriting.
     :raises convert.errors.IllegalOperators: every node that has no way, each with its place and reasons.
     :raises convert.errors.LoadError: the model is not valid ONNX.
     """
     load_rules()
     for _ in range(REVIEWS):
-        graph = prepare(model)
+        graph = prepare(model, in_float32, witness)
         before = Counter(n.op for n in graph.nodes)
-        outcome = Engine(graph, target).run()
-        if review is None or not review([graph.probe(n) for n in graph.nodes]):
+        engine = Engine(graph, target, witness)
+        if improving:
+            improve(graph, engine.takes, Watch(witness))
+        outcome = engine.run()
+        wider = _stuck_for_their_dtype(outcome.stuck) - in_float32
+        if wider and not reads_bits(model):
+            in_float32 |= wider
+            continue
+        if outcome.stuck and improving:
+            improving = False  # to be faster must not cost a node its way
+            continue
+        if review is None or not review(engine.probes()):
             break
     if outcome.stuck and not analysis:
         raise IllegalOperators(
@@ -88,27 +124,38 @@ def rewrite_model(
             findings=tuple(s.finding(target.name) for s in outcome.stuck),
             advice="see --check for the whole picture; what ONNX cannot express needs another design of the model",
         )
-    drop_no_ops(graph)
+    Watch(witness).on_graph(drop_no_ops, graph)
     graph.drop_dead()
-    written = graph.write()
-    if not outcome.stuck:
-        written = _checked(written)
+    written = graph.write(None if outcome.stuck else _checked)
     after = Counter(n.op for n in graph.nodes)
     return Rewritten(
-        written, before, after, outcome.native, tuple(outcome.trail), tuple(outcome.stuck), dict(graph.origins)
+        written,
+        before,
+        after,
+        outcome.native,
+        tuple(outcome.trail),
+        tuple(outcome.stuck),
+        dict(graph.origins),
+        in_float32,
     )
 
 
-def prepare(model: onnx.ModelProto) -> Graph:
+def _stuck_for_their_dtype(stuck: Sequence[Stuck]) -> frozenset[str]:
+    return frozenset(dtype for s in stuck for dtype in s.dtypes) & STANDS_FOR.keys()
+
+
+def prepare(model: onnx.ModelProto, in_float32: frozenset[str] = frozenset(), witness: Witness | None = None) -> Graph:
     """The passes that always run: what rules then see."""
-    copied = onnx.ModelProto()
-    copied.CopyFrom(model)
-    densify(copied)
-    copied = inline_functions(copied)
+    watch = Watch(witness)
+    copied, weights = set_aside(model, stay=(STANDS_FOR[k] for k in in_float32))
+    copied = watch.on_model(densify, copied)
+    copied = watch.on_model(inline_functions, copied)
     origins = origins_of(copied)
-    graph = Graph.read(infer_shapes(settle_opset(copied)), origins)
+    copied = watch.on_model(settle_opset, copied)
+    run_in_float32(copied, in_float32)
+    graph = Graph.read(infer_shapes(copied), origins, weights)
     for run in PASSES:
-        run(graph)
+        watch.on_graph(run, graph)
     graph.drop_dead()
     return graph
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import onnx
 
@@ -13,8 +15,11 @@ from rewrite.graph import Graph, Node, Tensor, refresh_shapes
 from rewrite.origin import Origin
 from rewrite.passes.fold_constants import fold
 from rewrite.passes.write_defaults import write_default_attributes
-from rewrite.rule import NodeView, Op, Refusal, rules_for
+from rewrite.rule import NodeView, Op, Refusal, operator_of, rules_for
+from rewrite.shape_arithmetic import computes_sizes
 from rewrite.target import Target, Verdict
+from rewrite.unsupported import Unsupported, unsupported_node
+from rewrite.witness import Watch, Witness
 
 #: How many rules may fire on each other's output before they are taken for going in circles.
 GENERATIONS = 24
@@ -37,20 +42,29 @@ class Step:
 
 @dataclass(frozen=True)
 class Stuck:
-    """A node that has no way: the target's words, and each rule's reason for refusing."""
+    """A node that has no way: the target's words, each rule's reason for refusing, and the dtypes of its tensors.
+
+    :param known: what stands against the operator as such.
+    """
 
     operator: str
     origin: Origin
     signature: str
     reason: str
     refusals: tuple[tuple[str, str], ...]
+    dtypes: frozenset[str]
+    known: Unsupported | None = None
 
     def finding(self, target: str) -> Finding:
+        if self.known is not None and self.known.always:
+            return Finding(f"{self.signature} is refused", str(self.origin), self.known.why, self.known.advice)
         tried = "; ".join(f"{name}: {reason}" for name, reason in self.refusals) or "no rule expresses it"
         return Finding(
             f"{self.signature} has no way to {target}",
             str(self.origin),
-            f"{target} says: {self.reason or 'not supported'} (rules: {tried})",
+            (f"{self.known.why}; " if self.known else "")
+            + f"{target} says: {self.reason or 'not supported'} (rules: {tried})",
+            self.known.advice if self.known else "",
         )
 
 
@@ -63,39 +77,70 @@ class Outcome:
     native: Counter[str] = field(default_factory=Counter)
 
 
+#: A node, how many rules made it, and which.
+_Work: TypeAlias = tuple[Node, int, tuple[Step, ...]]
+
+
 class Engine:
     """Brings a graph to the point where the target takes every node."""
 
-    def __init__(self, graph: Graph, target: Target) -> None:
+    def __init__(self, graph: Graph, target: Target, witness: Witness | None = None) -> None:
         self.graph = graph
         self.target = target
+        self.watch = Watch(witness)
         self.outcome = Outcome()
         self._verdicts: dict[bytes, Verdict] = {}
+        self._computed_outputs: set[str] = set()
+        self._stuck: list[tuple[Node, Stuck]] = []
 
     def run(self) -> Outcome:
         """Visit each node once, and what rules make of it in its place: linear in what comes out.
 
+        Pairs that the target merges come second, when it is settled who reads what.
+
         :raises NotConverging: with the trail of the node in question.
         """
-        work: deque[tuple[Node, int, tuple[Step, ...]]] = deque((node, 0, ()) for node in self.graph.nodes)
+        self.graph.nodes = self._legalised((node, 0, ()) for node in self.graph.nodes)
+        self.graph.drop_dead()
+        self.graph.nodes = [left for node in self.graph.nodes for left in self._apart(node)]
+        # shape arithmetic may have no way and need none: what a rule made of its reader no longer reads it
+        self.graph.drop_dead()
+        alive = {id(n) for n in self.graph.nodes}
+        self.outcome.stuck = [s for n, s in self._stuck if id(n) in alive]
+        return self.outcome
+
+    def probes(self) -> Iterator[onnx.ModelProto]:
+        """What the target was asked about what is left: each node, and each pair that it merges."""
+        for node in self.graph.nodes:
+            if not self._judged_with_its_readers(node):
+                yield self.graph.probe(node)
+            first = self._merged_with(node)
+            if first is not None:
+                yield self.graph.probe(first, node)
+
+    def _legalised(self, given: Iterable[_Work]) -> list[Node]:
+        """The nodes, and what rules make of those that the target refuses, and of what they make in turn."""
+        work = deque(given)
         kept: list[Node] = []
-        without: list[Node] = []
         while work:
             node, generation, path = work.popleft()
             added = self._folded(node)
             if added is not None:
                 work.extendleft((n, generation, path) for n in reversed(added))
                 continue
-            verdict = self.judge(node)
+            verdict = self._judge_alone(node)
             if verdict.legal:
                 if not generation:
                     self.outcome.native[node.op] += 1
                 kept.append(node)
                 continue
-            step, made = self._rewrite(node, generation, verdict)
+            left = self._computed_output(node)
+            if left is not None:
+                work.extendleft((n, generation + 1, path) for n in reversed(left))
+                continue
+            step, made = self._rewrite(node, generation, verdict, merged=False)
             if step is None:
                 kept.append(node)
-                without.append(node)
                 continue
             path = (*path, step)
             if generation >= GENERATIONS:
@@ -106,12 +151,30 @@ class Engine:
                     advice="report this with the model",
                 )
             work.extendleft((n, generation + 1, path) for n in reversed(made))
-        self.graph.nodes = kept
-        # shape arithmetic may have no way and need none: what a rule made of its reader no longer reads it
-        self.graph.drop_dead()
-        alive = {id(n) for n in self.graph.nodes}
-        self.outcome.stuck = [s for n, s in zip(without, self.outcome.stuck, strict=True) if id(n) in alive]
-        return self.outcome
+        return kept
+
+    def _apart(self, node: Node) -> list[Node]:
+        """The node, or where the target gets it and the one that it merges it with wrong, what a rule makes of it."""
+        first = self._merged_with(node)
+        verdict = Verdict(True) if first is None else self._ask(self.graph.probe(first, node))
+        if verdict.legal:
+            return [node]
+        step, made = self._rewrite(node, 0, verdict, merged=True)
+        return [node] if step is None else self._legalised((n, 1, (step,)) for n in made)
+
+    def _judge_alone(self, node: Node) -> Verdict:
+        return Verdict(True) if self._judged_with_its_readers(node) else self.judge(node)
+
+    def _judged_with_its_readers(self, node: Node) -> bool:
+        return computes_sizes(node) and not any(self.graph.is_output(o) for o in node.outputs)
+
+    def _merged_with(self, node: Node) -> Node | None:
+        """The node before ``node`` with which the target makes one of it."""
+        for tensor in node.inputs:
+            first = tensor.inputs[0] if tensor.inputs else None
+            if first is not None and (first.op, node.op) in self.target.merges and len(tensor.outputs) == 1:
+                return first
+        return None
 
     def _folded(self, node: Node) -> list[Node] | None:
         """Compute the node now, where a rule left it with constant inputs only; else learn what shapes that settled.
@@ -120,31 +183,62 @@ class Engine:
 
         :returns: nodes that are left of it; None where it stays.
         """
-        values = None if any(self.graph.is_output(o) for o in node.outputs) else fold(node)
-        if values is None:
+        left = None if any(self.graph.is_output(o) for o in node.outputs) else self._computed(node)
+        if left is None:
             refresh_shapes(node)
+        return left
+
+    def _computed_output(self, node: Node) -> list[Node] | None:
+        """Compute an output of the model that the target will not; once, for a rule may have made this of it."""
+        names = {o.name for o in node.outputs}
+        if names <= self._computed_outputs:
+            return None
+        self._computed_outputs |= names
+        return self._computed(node)
+
+    def _computed(self, node: Node) -> list[Node] | None:
+        """Put constants in the place of the node's outputs, and an Identity where one is an output of the model."""
+        values = fold(node)
+        if values is None:
             return None
         constants = [self.graph.constant(v, o.name or "unused") for v, o in zip(values, node.outputs, strict=True)]
+        where = str(self.graph.origin(node))
+        self.watch.after(
+            self.watch.before(node, self.graph), [], constants, by="folding", what=signature(node), where=where
+        )
         return self.graph.substitute(node, constants)
 
+    def takes(self, node: Node) -> bool:
+        """Does the target take the node as it is?"""
+        return self.judge(node).legal
+
     def judge(self, node: Node) -> Verdict:
+        known = unsupported_node(node)
+        if known is not None and known.always:
+            return Verdict(False, known.why)
         unknown = [t.name for t in (*node.inputs, *node.outputs) if t.name and t.dtype is None]
         if unknown:
             return Verdict(False, f"the dtype of {unknown[0]!r} could not be inferred")
         shapeless = [t.name for t in (*node.inputs, *node.outputs) if t.name and t.shape is None]
         if shapeless:
             return Verdict(False, f"not even the rank of {shapeless[0]!r} is known before the model runs")
-        probe = self.graph.probe(node)
+        return self._ask(self.graph.probe(node))
+
+    def _ask(self, probe: onnx.ModelProto) -> Verdict:
         key = probe.SerializeToString(deterministic=True)
         if key not in self._verdicts:
             self._verdicts[key] = self.target.judge(probe)
         return self._verdicts[key]
 
-    def _rewrite(self, node: Node, generation: int, verdict: Verdict) -> tuple[Step | None, list[Node]]:
+    def _rewrite(
+        self, node: Node, generation: int, verdict: Verdict, *, merged: bool
+    ) -> tuple[Step | None, list[Node]]:
         refusals: list[tuple[str, str]] = []
-        origin, before = self.graph.origin(node), signature(node)
-        ways = [(r.name, r.body) for r in rules_for(node.op)] if not node.domain else []
-        for name, body in [*ways, ("function_body", expand)]:
+        origin, before, shown = self.graph.origin(node), signature(node), self.watch.before(node, self.graph)
+        known = unsupported_node(node)
+        named = [(r.name, r.body) for r in rules_for(operator_of(node), merged=merged)]
+        ways = [] if known is not None and known.always else [*named, *([] if merged else [("function_body", expand)])]
+        for name, body in ways:
             op = Op(self.graph, node.outputs[0].name)
             try:
                 result = body(op, NodeView(node))
@@ -163,12 +257,14 @@ class Engine:
             lacks = [o.name for o, r in zip(node.outputs, results, strict=True) if r is None and self._is_read(o)]
             if lacks:
                 raise WrongRewrite(f"the rule {name} gives nothing for {lacks[0]!r}, which is read", where=str(origin))
+            self.watch.after(shown, op.nodes, results, by=f"the rule {name}", what=before, where=str(origin))
             made = self._put(node, op, results, origin)
             step = Step(generation, name, origin, before, tuple(n.op for n in made), verdict.reason)
             self.outcome.trail.append(step)
             return step, made
         reasons = tuple((n, r) for n, r in refusals if r)
-        self.outcome.stuck.append(Stuck(node.op, origin, before, verdict.reason, reasons))
+        dtypes = frozenset(str(t.dtype) for t in (*node.inputs, *node.outputs) if t.name)
+        self._stuck.append((node, Stuck(node.op, origin, before, verdict.reason, reasons, dtypes, known)))
         return None, []
 
     def _is_read(self, tensor: Tensor) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 from onnx import helper, numpy_helper
 
-from rewrite.graph import OPSET, Tensor, type_proto
+from rewrite.graph import OPSET, Tensor, dtype_of, type_proto
 from rewrite.rule import NodeView, Op, Refusal, Result, refuse
 
 
@@ -16,9 +16,8 @@ def expand(op: Op, node: NodeView) -> Result:
 
     :returns: one tensor per output, or why there is none.
     """
-    if node.domain or not onnx.defs.has(node.op, OPSET, ""):
-        return refuse("")
-    function = _body(node)
+    schema = _schema(node)
+    function = _body(node, schema) if schema is not None else refuse("")
     if isinstance(function, Refusal):
         return function
     tensors: dict[str, Tensor | None] = {"": None}
@@ -28,17 +27,30 @@ def expand(op: Op, node: NodeView) -> Result:
     for inner in function.node:
         if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in inner.attribute):
             return refuse(f"the function body of {node.op} has control flow")
+        strange = next((name for name in inner.input if name not in tensors), "")
+        if strange:
+            return refuse(f"the function body of {node.op} reads {strange!r}, which is none of its own")
         inputs = [tensors.get(name) for name in inner.input]
-        try:
-            made = op.build(inner.op_type, inputs, _attributes(op, inner, given), outputs=len(inner.output))
-        except onnx.shape_inference.InferenceError as error:
-            return refuse(f"the function body of {node.op} does not fit these inputs: {error}")
+        attributes = _attributes(op, inner, given)
+        if inner.op_type == "Identity" or (inner.op_type == "Cast" and _has_dtype(inputs[0], attributes["to"])):
+            made = inputs  # it would stand between nodes that a target merges, and be taken out after that was judged
+        else:
+            try:
+                made = op.build(inner.op_type, inputs, attributes, outputs=len(inner.output))
+            except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
+                return refuse(f"the function body of {node.op} does not fit these inputs: {error}")
         tensors |= {name: tensor for name, tensor in zip(inner.output, made, strict=True) if name}
     return [tensors.get(name) if node.wants(i) else None for i, name in enumerate(function.output[: len(node.outputs)])]
 
 
-def _body(node: NodeView) -> onnx.FunctionProto | Refusal:
-    schema: Any = onnx.defs.get_schema(node.op, OPSET, "")  # onnx's stubs lack its methods for function bodies
+def _schema(node: NodeView) -> Any:
+    """The operator's schema, of other domains than ONNX's own the newest; None where there is none."""
+    if not node.domain:
+        return onnx.defs.get_schema(node.op, OPSET, "") if onnx.defs.has(node.op, OPSET, "") else None
+    return onnx.defs.get_schema(node.op, node.domain) if onnx.defs.has(node.op, node.domain) else None
+
+
+def _body(node: NodeView, schema: Any) -> onnx.FunctionProto | Refusal:
     versions = [v for v in schema.function_opset_versions if v <= OPSET]
     contextual = [v for v in schema.context_dependent_function_opset_versions if v <= OPSET]
     if versions:
@@ -65,6 +77,11 @@ def _attributes(op: Op, inner: onnx.NodeProto, given: dict[str, Any]) -> dict[st
         elif attribute.ref_attr_name in given:
             attrs[attribute.name] = given[attribute.ref_attr_name]
     return attrs
+
+
+def _has_dtype(tensor: Tensor | None, number: int) -> bool:
+    """Is the tensor of the dtype that ONNX gives this number?"""
+    return tensor is not None and dtype_of(tensor) == helper.tensor_dtype_to_np_dtype(number)
 
 
 def _is_tensor(attribute: onnx.AttributeProto) -> bool:

@@ -7,8 +7,8 @@ kept beside it by output name, weights stay the protobuf messages they were unti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +22,7 @@ from onnx_graphsurgeon.logger import G_LOGGER
 from convert.errors import BadModel
 from rewrite.order import topological
 from rewrite.origin import Origin, origins_of
+from rewrite.weights import LARGE, put_back, settle_encoding
 
 # It prints what it thinks of a model to stdout; what matters is checked here, or by ONNX's checker.
 G_LOGGER.severity = G_LOGGER.ERROR
@@ -52,27 +53,84 @@ class Graph:
         self._foreign: list[onnx.OperatorSetIdProto] = []
 
     @classmethod
-    def read(cls, model: onnx.ModelProto, origins: dict[str, Origin] | None = None) -> Graph:
+    def read(
+        cls,
+        model: onnx.ModelProto,
+        origins: dict[str, Origin] | None = None,
+        weights: Mapping[str, onnx.TensorProto] | None = None,
+    ) -> Graph:
         """Take over ``model``: functions inlined, at :data:`OPSET`, shapes inferred. It shares the model's weights.
 
+        :param weights: what :func:`rewrite.weights.set_aside` made inputs of; shared too, and not changed.
         :raises BadModel: nodes that depend on each other in a circle.
         """
         graph = gs.import_onnx(model)
+        for tensor in [t for t in graph.inputs if t.name in (weights or {})]:
+            tensor.to_constant(LazyValues((weights or {})[tensor.name]))
+        graph.inputs = [t for t in graph.inputs if isinstance(t, gs.Variable)]
         self = cls(graph, origins if origins is not None else origins_of(model))
         self._foreign = [i for i in model.opset_import if i.domain]
         for tensor in (t for g in _nested(graph) for t in g.tensors().values()):
             if isinstance(tensor, gs.Variable):
+                if tensor.type == "optional_type":
+                    tensor.dtype = None  # graphsurgeon takes a message for it, which it cannot write again
                 tensor.dtype = _numpy_dtype(tensor.dtype)
                 if tensor.shape is not None:
                     tensor.shape = tuple(_dimension(d, tensor.name, k) for k, d in enumerate(tensor.shape))
         for node in (n for g in _nested(graph) for n in g.nodes):
             _settle_constant(node)
+        self._name_apart()
+        self._own_constants()
         self.sort()
         self._adopt_origins()
         return self
 
-    def write(self) -> onnx.ModelProto:
-        """The graph as a model, with provenance back on its nodes and shapes on its tensors."""
+    def _own_constants(self) -> None:
+        """Give each reader of a small constant one of its own.
+
+        Exporters make one of equal constants; whoever unhooks one of its thousands of readers would look through all.
+        """
+        for tensor in [t for t in self._graph.tensors().values() if is_constant(t) and len(t.outputs) > 1]:
+            if np.prod(tensor.shape, dtype=int) > SMALL:
+                continue
+            for reader in list(tensor.outputs):  # from the front: each is found at once
+                place = next(k for k, t in enumerate(reader.inputs) if t is tensor)
+                reader.inputs[place] = gs.Constant(self.fresh(tensor.name), value(tensor))
+
+    def _name_apart(self) -> None:
+        """Tensors of different bodies may have one name; each gets its own, as if they stood side by side."""
+        seen: dict[str, int] = {}
+        for graph in _nested(self._graph):
+            inner = (t for n in graph.nodes for t in (*n.outputs, *n.inputs))
+            for tensor in (t for t in (*graph.inputs, *inner, *graph.outputs) if t.name):
+                if seen.setdefault(tensor.name, id(tensor)) != id(tensor):
+                    origin = self.origins.get(tensor.name)
+                    tensor.name = self.fresh(tensor.name)
+                    seen[tensor.name] = id(tensor)
+                    if origin is not None:
+                        self.origins[tensor.name] = origin
+
+    def write(self, check: Callable[[onnx.ModelProto], onnx.ModelProto] | None = None) -> onnx.ModelProto:
+        """The graph as a model, with provenance back on its nodes and shapes on its tensors.
+
+        :param check: what the model goes through before it gets its large weights; they are inputs until then.
+        """
+        large = self._large()
+        with _as_inputs(self._graph, large):
+            model = self._export()
+        if check is not None:
+            model = check(model)
+        put_back(model, ((t.name, _tensor_proto(t)) for t in large))
+        return model
+
+    def _large(self) -> list[Tensor]:
+        """Large constants, but for those that a node's body reads: it writes them itself."""
+        inside = {id(t) for g in _nested(self._graph) if g is not self._graph for t in g.tensors().values()}
+        inside |= {id(t) for t in self.outputs}
+        constants = (t for t in self._graph.tensors().values() if isinstance(t, gs.Constant))
+        return [t for t in constants if np.prod(t.shape, dtype=int) >= LARGE and id(t) not in inside]
+
+    def _export(self) -> onnx.ModelProto:
         self._graph.opset = OPSET
         domains = {n.domain for g in _nested(self._graph) for n in g.nodes}
         foreign = [i for i in self._foreign if i.domain in domains]
@@ -83,9 +141,7 @@ class Graph:
                 del node.attrs[name]
         model: onnx.ModelProto = gs.export_onnx(self._graph, do_type_check=False)
         for weight in model.graph.initializer:
-            if not weight.HasField("raw_data") and weight.data_location != onnx.TensorProto.EXTERNAL:
-                # as every probe has it: a target may read one of ONNX's two encodings of a type only
-                weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight), weight.name))
+            settle_encoding(weight)
         for node in model.graph.node:
             origin = next((self.origins[o] for o in node.output if o in self.origins), None)
             if origin is not None:
@@ -102,9 +158,18 @@ class Graph:
         self._graph.nodes = list(nodes)
 
     @property
+    def foreign(self) -> Sequence[onnx.OperatorSetIdProto]:
+        """Versions of domains that are not ONNX's own."""
+        return self._foreign
+
+    @property
     def inputs(self) -> list[Tensor]:
         inputs: list[Tensor] = self._graph.inputs
         return inputs
+
+    @inputs.setter
+    def inputs(self, inputs: Iterable[Tensor]) -> None:
+        self._graph.inputs = list(inputs)
 
     @property
     def outputs(self) -> list[Tensor]:
@@ -144,6 +209,22 @@ class Graph:
         node = gs.Node(op, self.fresh(op), dict(attrs), tensors, variables, domain=domain or None)
         infer(node)
         return node
+
+    def like(self, node: Node, inputs: Sequence[Tensor | None]) -> Node:
+        """A new node, not yet in the list, as ``node`` of a body is, but on other inputs.
+
+        What is known of its outputs is found for these inputs; numbers that are known of the body's fill what is open.
+        """
+        stem, domain = node.outputs[0].name, node.domain or ""
+        made = self.node(node.op, inputs, node.attrs, outputs=len(node.outputs), stem=stem, domain=domain)
+        for new, old in zip(made.outputs, node.outputs, strict=True):
+            if not old.name:
+                new.name = ""
+                continue
+            _fill(new, old)
+            if old.name in self.origins:
+                self.origins[new.name] = self.origins[old.name]
+        return made
 
     def substitute(self, node: Node, results: Sequence[Tensor | None]) -> list[Node]:
         """Let ``results`` take the place of ``node``'s outputs, whose names stay; None for an output that nobody reads.
@@ -211,16 +292,25 @@ class Graph:
 
     @staticmethod
     def discard(nodes: Iterable[Node]) -> None:
-        """Unhook nodes that are not, or no longer, in the list from the tensors around them."""
+        """Unhook nodes that are not, or no longer, in the list from the tensors around them; so with their bodies."""
         for node in nodes:
+            for body in subgraphs(node):
+                Graph.discard(body.nodes)
             node.inputs.clear()
             node.outputs.clear()
 
-    def probe(self, node: Node) -> onnx.ModelProto:
-        """The node as a model of its own, with canonical names, so that equal nodes give equal bytes."""
-        from rewrite.probe import Probe  # which builds on this module
+    def probe(self, *nodes: Node) -> onnx.ModelProto:
+        """The nodes as a model of their own, with canonical names, so that equal nodes give equal bytes.
 
-        return Probe(node, self._foreign).model()
+        Shape arithmetic in front of them is part of it. What the model gives are the outputs of the last node, and
+        those of the others that are outputs of the graph.
+        """
+        from rewrite.probe import Probe  # which builds on this module
+        from rewrite.shape_arithmetic import shape_arithmetic
+
+        sizes = {id(n): n for node in nodes for n in shape_arithmetic(node) or () if n not in nodes}
+        inner = [o for node in nodes[:-1] for o in node.outputs if self.is_output(o)]
+        return Probe([*sizes.values(), *nodes], [*inner, *nodes[-1].outputs], self._foreign).model()
 
     def origin(self, node: Node) -> Origin:
         """Where the node comes from in the user's model."""
@@ -277,6 +367,22 @@ def _nested(graph: gs.Graph) -> Iterator[gs.Graph]:
     for node in graph.nodes:
         for inner in subgraphs(node):
             yield from _nested(inner)
+
+
+@contextmanager
+def _as_inputs(graph: gs.Graph, constants: Sequence[Tensor]) -> Iterator[None]:
+    """Let the constants pass for inputs of the graph."""
+    held = [(t, t._values) for t in constants]
+    inputs = list(graph.inputs)
+    for tensor in constants:
+        tensor.to_variable(tensor.dtype, tensor.shape).type = "tensor_type"
+    graph.inputs = [*inputs, *constants]
+    try:
+        yield
+    finally:
+        graph.inputs = inputs
+        for tensor, values in held:
+            tensor.to_constant(values)
 
 
 def node_proto(node: Node) -> onnx.NodeProto:
@@ -380,6 +486,18 @@ def _take_over(old: Tensor, new: Tensor) -> None:
     old.dtype = new.dtype if new.dtype is not None else old.dtype
     if old.shape is None or (new.shape is not None and all(isinstance(d, int) for d in new.shape)):
         old.shape = new.shape
+
+
+def _fill(tensor: Tensor, like: Tensor) -> None:
+    """Take dtype and sizes from ``like`` where they are open; a symbol of its is not the same size here."""
+    if tensor.dtype is None:
+        tensor.dtype = like.dtype
+    known = shape_of(like)
+    if known is None or (tensor.shape is not None and len(tensor.shape) != len(known)):
+        return
+    sizes = tensor.shape or tuple(_dimension(None, tensor.name, k) for k in range(len(known)))
+    pairs = zip(sizes, known, strict=True)
+    tensor.shape = tuple(k if isinstance(d, str) and isinstance(k, int) else d for d, k in pairs)
 
 
 def _move_consumers(old: Tensor, new: Tensor) -> None:

@@ -1,24 +1,45 @@
-"""One node as a model of its own: what a target is asked about, and what its verdicts are kept by."""
+"""A node, or a few, as a model of its own: what a target is asked about, and what its verdicts are kept by."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from rewrite.graph import IR_VERSION, OPSET, SMALL, Node, Tensor, dtype_of, is_constant, node_proto, type_proto, value
+from rewrite.graph import (
+    IR_VERSION,
+    OPSET,
+    SMALL,
+    Array,
+    Node,
+    Tensor,
+    dtype_of,
+    is_constant,
+    node_proto,
+    type_proto,
+    value,
+)
+
+#: Floats in a constant that may be more than a weight: bounds, scales of axes, the values of a one-hot vector.
+FEW = 16
 
 
 class Probe:
-    """Builds a one-node model with names that do not depend on the graph around it.
+    """Builds a model of a few nodes with names that do not depend on the graph around them.
 
+    :param nodes: in order; mostly one, and what is judged together with it.
+    :param outputs: the tensors that the model gives.
     :param foreign: versions of domains that are not ONNX's own.
     """
 
-    def __init__(self, node: Node, foreign: Sequence[onnx.OperatorSetIdProto] = ()) -> None:
-        self.node = node
+    def __init__(
+        self, nodes: Sequence[Node], outputs: Sequence[Tensor], foreign: Sequence[onnx.OperatorSetIdProto] = ()
+    ) -> None:
+        self.nodes = nodes
+        self.outputs = outputs
         self.versions = {i.domain: i.version for i in foreign}
         self.tensors: dict[int, str] = {}
         self.symbols: dict[str, str] = {}
@@ -36,8 +57,29 @@ class Probe:
         return helper.make_value_info(name, kind)
 
     def model(self) -> onnx.ModelProto:
-        proto = node_proto(self.node)
-        for field, tensors, stem in ((proto.input, self.node.inputs, "i"), (proto.output, self.node.outputs, "o")):
+        protos = [self._proto(node) for node in self.nodes]
+        made = {id(t): t for node in self.nodes for t in node.outputs if t.name}
+        read = {id(t): t for node in self.nodes for t in node.inputs if t.name and id(t) not in made}
+        given = {id(t) for t in self.outputs}
+        model = helper.make_model(
+            helper.make_graph(
+                protos,
+                "probe",
+                [self.info(t, self.tensors[id(t)]) for t in read.values() if not is_constant(t)],
+                [self.info(t, self.tensors[id(t)]) for t in self.outputs if t.name],
+                [_probe_tensor(t, self.tensors[id(t)]) for t in read.values() if is_constant(t)],
+                value_info=[self.info(t, self.tensors[id(t)]) for t in made.values() if id(t) not in given],
+            ),
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+        )
+        for domain in sorted({node.domain for node in self.nodes if node.domain}):
+            model.opset_import.append(helper.make_opsetid(domain, self.versions.get(domain, 1)))
+        return model
+
+    def _proto(self, node: Node) -> onnx.NodeProto:
+        proto = node_proto(node)
+        for field, tensors, stem in ((proto.input, node.inputs, "i"), (proto.output, node.outputs, "o")):
             names = [self.name(t, stem) for t in tensors]
             del field[:]
             field.extend(names)
@@ -45,33 +87,38 @@ class Probe:
         attributes = sorted(proto.attribute, key=lambda a: a.name)
         del proto.attribute[:]
         proto.attribute.extend(attributes)
-        distinct = {id(t): t for t in self.node.inputs if t.name}.values()
-        model = helper.make_model(
-            helper.make_graph(
-                [proto],
-                "probe",
-                [self.info(t, self.tensors[id(t)]) for t in distinct if not is_constant(t)],
-                [self.info(t, self.tensors[id(t)]) for t in self.node.outputs if t.name],
-                [_probe_tensor(t, self.tensors[id(t)]) for t in distinct if is_constant(t)],
-            ),
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-        )
-        if self.node.domain:
-            model.opset_import.append(helper.make_opsetid(self.node.domain, self.versions.get(self.node.domain, 1)))
-        return model
+        return proto
 
 
 def _probe_tensor(tensor: Tensor, name: str) -> onnx.TensorProto:
-    """A large constant enters by its shape alone, as zeros: no operator's legality hangs on its values."""
-    count, dtype = int(np.prod(tensor.shape, dtype=int)), dtype_of(tensor)
-    if count > SMALL and dtype is not None:
-        return onnx.TensorProto(
-            name=name,
-            data_type=helper.np_dtype_to_tensor_dtype(dtype),
-            dims=tensor.shape,
-            raw_data=bytes(count * dtype.itemsize),
-        )
-    array = value(tensor)
-    assert array is not None
-    return numpy_helper.from_array(array, name)
+    """A constant; a weight enters by its type and shape alone, its numbers marked as being elsewhere."""
+    array, dtype = _shown(tensor), dtype_of(tensor)
+    if array is not None:
+        return numpy_helper.from_array(array, name)
+    assert dtype is not None
+    return onnx.TensorProto(
+        name=name,
+        data_type=helper.np_dtype_to_tensor_dtype(dtype),
+        dims=tensor.shape,
+        data_location=onnx.TensorProto.EXTERNAL,
+    )
+
+
+def _shown(tensor: Tensor) -> Array | None:
+    """The value where legality may hang on it: a large constant's never does, nor do ordinary floats in a row."""
+    count = int(np.prod(tensor.shape, dtype=int))
+    array = value(tensor) if count <= SMALL else None
+    ordinary = array is not None and array.dtype == np.float32 and count > FEW and np.isfinite(array).all()
+    return None if ordinary else array
+
+
+def filled(probe: onnx.ModelProto, numbers: Callable[[tuple[int, ...], np.dtype[Any]], Array]) -> onnx.ModelProto:
+    """A copy of the probe in which weights have numbers: :func:`numpy.zeros` where only their type matters."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(probe)
+    for tensor in copied.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            array = numbers(tuple(tensor.dims), helper.tensor_dtype_to_np_dtype(tensor.data_type))
+            tensor.ClearField("data_location")
+            tensor.raw_data = numpy_helper.from_array(array).raw_data
+    return copied

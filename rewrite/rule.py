@@ -63,21 +63,24 @@ case = Case
 
 @dataclass(frozen=True)
 class Rule:
-    """A way to express an operator in others."""
+    """A way to express an operator in others; ``merged``: where the target makes one of it and the node before it."""
 
     operator: str
     name: str
     equation: str
     body: Body
     cases: tuple[Case, ...]
+    merged: bool = False
 
 
-_RULES: dict[str, list[Rule]] = {}
+_RULES: dict[tuple[str, bool], list[Rule]] = {}
 
 
-def rule(*operators: str, cases: Sequence[Case]) -> Callable[[Body], Body]:
+def rule(*operators: str, cases: Sequence[Case], merged: bool = False) -> Callable[[Body], Body]:
     """Register a rule for one or several operators.
 
+    :param operators: their names; those of another domain than ONNX's own with it in front: "ai.onnx.ml.Binarizer".
+    :param merged: it is for a node that is legal alone, but not where the target merges it with the node before it.
     :raises ValueError: a rule of that name is there already, or it has no case or no equation.
     """
 
@@ -87,17 +90,22 @@ def rule(*operators: str, cases: Sequence[Case]) -> Callable[[Body], Body]:
         if not cases or not equation:
             raise ValueError(f"rule {name} needs a docstring with its equation, and at least one case")
         for operator in operators:
-            rules = _RULES.setdefault(operator, [])
+            rules = _RULES.setdefault((operator, merged), [])
             if any(r.name == name for r in rules):
                 raise ValueError(f"there is a rule {name} for {operator} already")
-            rules.append(Rule(operator, name, equation[0], body, tuple(cases)))
+            rules.append(Rule(operator, name, equation[0], body, tuple(cases), merged))
         return body
 
     return register
 
 
-def rules_for(operator: str) -> Sequence[Rule]:
-    return _RULES.get(operator, ())
+def rules_for(operator: str, *, merged: bool = False) -> Sequence[Rule]:
+    return _RULES.get((operator, merged), ())
+
+
+def operator_of(node: Node) -> str:
+    """The name by which rules are for the node."""
+    return f"{node.domain}.{node.op}" if node.domain else str(node.op)
 
 
 def all_rules() -> list[Rule]:
@@ -170,6 +178,12 @@ class Op:
         self.nodes.append(node)
         return list(node.outputs)
 
+    def like(self, node: Node, inputs: Sequence[Tensor | None]) -> list[Tensor]:
+        """Add a node as ``node`` of a body is, on other inputs; its outputs."""
+        made = self._graph.like(node, inputs)
+        self.nodes.append(made)
+        return list(made.outputs)
+
     def const(self, values: Any, dtype: Any = None) -> Tensor:
         """A constant tensor."""
         return self._graph.constant(np.asarray(values, dtype), self._stem)
@@ -180,6 +194,11 @@ class Op:
 
     def _constant(self, given: Any, dtype: np.dtype[Any] | None) -> Tensor:
         return self.const(given) if isinstance(given, np.ndarray) else self.const(given, dtype)
+
+    def source(self, symbol: str) -> tuple[Tensor, int] | None:
+        """An input of the model and its axis whose size goes by that symbol."""
+        found = ((t, k) for t in self._graph.inputs for k, d in enumerate(shape_of(t) or ()) if d == symbol)
+        return next(found, None)
 
     # What rules ask about tensors.
     @staticmethod

@@ -21,9 +21,13 @@ class Target(Protocol):
     """Where the graph is going. Tests use fakes; ``sofie_bridge.target`` has the real one."""
 
     name: str
+    #: Pairs of operators that the target makes one of, where nothing else reads what is between: judged together.
+    merges: frozenset[tuple[str, str]]
 
     def judge(self, probe: onnx.ModelProto) -> Verdict:
-        """Is the one node of ``probe``, with its dtypes, shapes, attributes and constant inputs, taken and right?
+        """Are the nodes of ``probe``, with their dtypes, shapes, attributes and constant inputs, taken and right?
 
-        Probes come from :meth:`rewrite.graph.Graph.probe`; equal nodes give equal bytes.
+        Probes come from :meth:`rewrite.graph.Graph.probe`: one node and the shape arithmetic in front of it, or a
+        merged pair. Equal nodes give equal bytes. Weights are without numbers, for which
+        :func:`rewrite.probe.filled` is there.
         """

@@ -33,6 +33,7 @@ CHUNK = 32
 SECONDS = 120.0
 
 _UNIT = """
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <tuple>
@@ -52,6 +53,11 @@ template <class T> void give(Sink sink, std::vector<std::vector<T>> const &v) {{
 template <class... T> void give(Sink sink, std::tuple<T...> const &v) {{
    std::apply([&](auto const &... w) {{ (give(sink, w), ...); }}, v);
 }}
+// In a larger model, what a node works in was another's before: SOFIE leaves the gaps of a dilated kernel as they were.
+template <class S> void soil(S &session) {{
+   if constexpr (requires {{ session.fIntermediateMemoryPool; }})
+      std::fill(session.fIntermediateMemoryPool.begin(), session.fIntermediateMemoryPool.end(), char(0x3f));
+}}
 }}
 #define ENTRY extern "C" __attribute__((visibility("default"))) int
 {entries}
@@ -61,6 +67,7 @@ _ENTRY = """
 ENTRY run_{name}(char const *weights, void const *const *in, unsigned long const *size, Sink sink, char *words) try {{
    (void)in; (void)size;
    auto session = {namespace}::Session({constructor});
+   soil(session);
    give(sink, session.infer({arguments}));
    return 0;
 }} catch (std::exception const &e) {{ std::snprintf(words, 400, "%s", e.what()); return 1; }}
@@ -130,7 +137,8 @@ def _compile(entries: dict[str, str], folder: Path, toolchain: Toolchain) -> tup
             words = error.finding.why or error.finding.what
             found = [name for name in left if re.search(rf"\b{name}\b", words)] or list(left)
             for name in found if len(found) < len(left) or len(left) == 1 else _alone(left, folder, toolchain):
-                bad[name] = Ran("uncompilable", words)
+                own = [line for line in words.splitlines() if re.search(rf"\b{name}\b", line)]
+                bad[name] = Ran("uncompilable", "\n".join(own) or words)
                 left.pop(name)
     return None, bad
 

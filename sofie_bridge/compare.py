@@ -62,13 +62,21 @@ class Comparison:
 
 
 def compare(
-    value: Array, reference: Array, tolerance: Tolerance, noise: Array | float = 0.0, *, strict: bool = True
+    value: Array,
+    reference: Array,
+    tolerance: Tolerance,
+    noise: Array | float = 0.0,
+    *,
+    strict: bool = True,
+    defined: bool = True,
 ) -> Comparison:
     """Hold ``value`` against ``reference``.
 
     :param noise: how far the reference moves when the model's inputs move by a few units in the last place. Where that
         exceeds the tolerance, an element is undecided: two right programs would differ there.
     :param strict: judge infinities and NaN too; else the elements where the reference has them are undecided.
+    :param defined: judge numbers where the reference has NaN; else they are undecided: what the model gives for inputs
+        that it is not for is no number of anybody's.
     """
     if reference.shape == () and value.shape == (1,):
         value = value.reshape(())  # SOFIE has no scalars: it makes them one element
@@ -87,6 +95,7 @@ def compare(
     allowed = tolerance.atol + tolerance.rtol * np.abs(b)
     finite = np.isfinite(b)
     undecided = np.where(finite, np.broadcast_to(noise, b.shape) > allowed, not strict)
+    undecided |= np.isnan(b) & ~np.isnan(a) & (not defined)
     wrong = ~(difference <= np.where(finite, allowed, 0.0)) & ~undecided
     # a NaN where the reference has none, or the reverse
     difference = np.where(np.isnan(difference), np.inf, difference)

@@ -24,12 +24,14 @@ NUMBERS = frozenset(getattr(onnx.TensorProto, name) for name in _NAMES.split())
 
 @dataclass(frozen=True)
 class Case:
-    """One of the onnx package's node tests: a model, inputs in its order, and the outputs that it shall give."""
+    """One of the onnx package's node tests: a model, inputs in its order, outputs that it shall give, how exactly."""
 
     name: str
     model: onnx.ModelProto
     inputs: list[Array]
     outputs: list[Array]
+    rtol: float
+    atol: float
 
 
 def node_tests() -> Iterator[onnx.ModelProto]:
@@ -49,7 +51,9 @@ def node_cases() -> Iterator[Case]:
     for test in tests:
         if test.model is not None and test.data_sets and takes_numbers(test.model):
             inputs, outputs = test.data_sets[0]
-            yield Case(test.name, test.model, [_array(a) for a in inputs], [_array(a) for a in outputs])
+            yield Case(
+                test.name, test.model, [_array(a) for a in inputs], [_array(a) for a in outputs], test.rtol, test.atol
+            )
 
 
 def takes_numbers(model: onnx.ModelProto) -> bool:

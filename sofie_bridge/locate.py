@@ -15,6 +15,7 @@ from rewrite.origin import Origin
 from sofie_bridge.compare import Tolerance, compare
 from sofie_bridge.emit import emit
 from sofie_bridge.isolate import run_header
+from sofie_bridge.measure import with_noise
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Array, Arrays, Sample, make_samples
 from sofie_bridge.sofie import Sofie
@@ -84,7 +85,7 @@ class Locator:
 
     def fault_of_node(self, probe: onnx.ModelProto) -> Fault | None:
         """Is the one node of ``probe`` wrong by itself?"""
-        return self.fault(probe, make_samples(probe))
+        return self.fault(with_noise(probe), make_samples(probe))
 
     def fault(self, model: onnx.ModelProto, samples: Sequence[Sample]) -> Fault | None:
         """Emit, compile and run ``model`` on the samples; the first thing that is wrong with it, if anything."""
@@ -130,7 +131,9 @@ class Locator:
 def _difference(sample: Sample, expected: Arrays, run: Arrays, moved: Mapping[str, Array | float]) -> Fault | None:
     for name, reference in expected.items():
         tolerance = Tolerance.of(reference.dtype)
-        seen = compare(np.asarray(run[name]), reference, tolerance, moved[name], strict=sample.strict)
+        seen = compare(
+            np.asarray(run[name]), reference, tolerance, moved[name], strict=sample.strict, defined=sample.defined
+        )
         if not seen.good:
             return Fault("numbers", name, f"{seen.words}, inputs {sample.name!r}")
     return None

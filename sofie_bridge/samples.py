@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, TypeAlias
 
 import ml_dtypes
@@ -18,8 +19,11 @@ Arrays: TypeAlias = Mapping[str, Array]
 
 SEED = 20210713
 
-#: Sizes that symbolic dimensions take in turn; each symbol is given its own offset, so that two of them differ.
-SIZES = (5, 1, 16)
+#: Sizes that symbolic dimensions may take, the first that the model runs with; each symbol is given its own offset, so
+#: that two of them differ.
+SIZES = (5, 16, 40, 100)
+#: Elements of an input beyond which a larger size is not tried.
+LARGEST = 1 << 24
 
 #: Operators whose second input counts along an axis of the first, with the attribute that names the axis.
 _INDEXED = {"Gather": 0, "GatherElements": 0, "ScatterElements": 0}
@@ -33,15 +37,20 @@ class Sample:
 
     :param name: for the report: "random 0", "zeros", "user 3".
     :param strict: must the numbers be judged, nearly all of them? Edges may drive a model where float32 has no answer.
+    :param defined: are they inputs that the model is for? Then NaN is its answer; of invented ones it may mean that
+        there is none.
     """
 
     name: str
     arrays: Arrays
     strict: bool = True
+    defined: bool = False
 
 
-def make_samples(model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]] = ()) -> list[Sample]:
-    """Inputs for a model whose dimensions are numbers or symbols.
+def make_samples(
+    model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]] = (), size: int = SIZES[0]
+) -> list[Sample]:
+    """Inputs for a model whose dimensions are numbers or symbols; symbols take about ``size``, 1 and three times that.
 
     :param given: named sets of arrays from the user or the model's file, by input name.
     :raises BadSamples: given arrays that do not fit the inputs; all findings.
@@ -50,13 +59,13 @@ def make_samples(model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]] = (
     bounds = index_bounds(model)
     generator = np.random.default_rng(SEED)
     random = [
-        Sample(f"random {i}", {n: _random(generator, d, s, bounds.get(n), scale) for n, d, s in _inputs(model, size)})
-        for i, (size, scale) in enumerate(zip(SIZES, (1.0, 0.3, 3.0), strict=True))
+        Sample(f"random {i}", {n: _random(generator, d, s, bounds.get(n), scale) for n, d, s in _inputs(model, about)})
+        for i, (about, scale) in enumerate(zip((size, 1, 3 * size + 1), (1.0, 0.3, 3.0), strict=True))
     ]
     edges = [
         Sample(
             kind,
-            {n: _edge(generator, kind, d, s, bounds.get(n)) for n, d, s in _inputs(model, SIZES[0])},
+            {n: _edge(generator, kind, d, s, bounds.get(n)) for n, d, s in _inputs(model, size)},
             strict=kind == "zeros",
         )
         for kind in ("zeros", "ones", "tiny", "large")
@@ -65,7 +74,22 @@ def make_samples(model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]] = (
         for name in divisors(model):  # division of integers by zero has no value, and ends the process
             array = sample.arrays[name]
             array[array == 0] = 1
-    return [*random, *edges, *(Sample(name, dict(arrays)) for name, arrays in given)]
+    return [*random, *edges, *(Sample(name, dict(arrays), defined=True) for name, arrays in given)]
+
+
+def fitting_size(model: onnx.ModelProto, ask: Callable[[Arrays], object]) -> int:
+    """The first of :data:`SIZES` that the reference runs the model with: a TopK of 8 wants more than 5."""
+    if not any(d.dim_param for i in model.graph.input for d in i.type.tensor_type.shape.dim):
+        return SIZES[0]
+    for size in SIZES:
+        if any(prod(shape) > LARGEST for *_, shape in _inputs(model, 3 * size + 1)):
+            break  # four axes of 300 fill no memory that there is
+        try:
+            ask(make_samples(model, size=size)[0].arrays)
+        except BadSamples:
+            continue
+        return size
+    return SIZES[0]
 
 
 def _inputs(model: onnx.ModelProto, size: int) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:

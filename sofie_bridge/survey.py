@@ -8,6 +8,7 @@ takes it; any other is measured before it is.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -32,11 +33,19 @@ DATA = Path(__file__).parent / "data"
 STEP = 64
 #: Bytes that measuring a part may take.
 MEMORY = 6 << 30
-_BAD = ("wrong", "uncompilable", "died")
+#: SOFIE takes it, and the header is no use.
+BAD = ("wrong", "uncompilable", "died")
 
 
 def family(probe: onnx.ModelProto) -> str:
-    """Operator, dtypes and ranks of the one node's inputs, constants marked: ``Gather(float/2, constant int64/1)``."""
+    """Operator, dtypes and ranks of the one node's inputs, constants marked: ``Gather(float/2, constant int64/1)``.
+
+    Dilated windows and tensors of no elements make families of their own: SOFIE's code for those is another.
+
+    Of several nodes, as of a pair that SOFIE merges, the operators in order; such families are in no survey.
+    """
+    if len(probe.graph.node) > 1:
+        return " ".join(node.op_type for node in probe.graph.node)
     node = probe.graph.node[0]
     name = onnx.TensorProto.DataType.Name
     kinds = {
@@ -44,7 +53,11 @@ def family(probe: onnx.ModelProto) -> str:
         for i in probe.graph.input
     }
     kinds |= {t.name: f"constant {name(t.data_type).lower()}/{len(t.dims)}" for t in probe.graph.initializer}
-    return f"{node.op_type}({', '.join(kinds.get(n, '-') for n in node.input)})"
+    infos = (*probe.graph.input, *probe.graph.output)
+    empty = any(d.HasField("dim_value") and not d.dim_value for i in infos for d in i.type.tensor_type.shape.dim)
+    dilated = any(max(a.ints, default=1) > 1 for a in node.attribute if a.name == "dilations")
+    named = f"{node.op_type}({', '.join(kinds.get(n, '-') for n in node.input)})"
+    return named + " dilated" * dilated + " of nothing" * empty
 
 
 @cache
@@ -54,7 +67,7 @@ def trusted() -> frozenset[str]:
     if not path.exists():
         return frozenset()
     families = json.loads(path.read_text())["families"]
-    return frozenset(f for f, rungs in families.items() if rungs.get("right") and not any(rungs.get(b) for b in _BAD))
+    return frozenset(f for f, rungs in families.items() if rungs.get("right") and not any(rungs.get(b) for b in BAD))
 
 
 def run(points: Sequence[onnx.ModelProto], state: Path) -> dict[str, Measured]:
@@ -97,7 +110,7 @@ def _wave(parts: Sequence[Sequence[bytes]]) -> list[list[Measured] | None]:
 def _measured(part: Sequence[bytes]) -> list[Measured]:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))  # run-time shapes can ask for anything
     with Sofie() as sofie:
-        return measure([onnx.ModelProto.FromString(p) for p in part], sofie, find())
+        return measure([onnx.ModelProto.FromString(p) for p in part], sofie, find(), masked=True)
 
 
 def _key(probe: onnx.ModelProto) -> str:
@@ -123,10 +136,16 @@ def points() -> Iterator[onnx.ModelProto]:
             yield probe
 
 
-def main() -> None:
-    """Run the survey, or go on with it, and write the data file."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the survey, or go on with it, and write the data file; or print what there is."""
     from sofie_bridge.cache import folder
+    from sofie_bridge.survey_table import families, markdown
 
+    p = argparse.ArgumentParser(prog="python -m sofie_bridge.survey", description=__doc__.splitlines()[0])
+    p.add_argument("--table", action="store_true", help="print the docs' page of the data there is; measure nothing")
+    if p.parse_args(arguments).table:
+        sys.stdout.write(markdown(families()))
+        return
     wanted = list(points())
     results = run(wanted, folder("survey") / f"{build()}.json")
     DATA.mkdir(exist_ok=True)

@@ -154,7 +154,9 @@ def _compile(command: list[str], time_limit: float) -> None:
     if done.returncode != 0:
         lines = (done.stderr + done.stdout).splitlines()
         errors = [line for line in lines if _ERROR_LINE.search(line)] or lines[-3:]
-        cause = f"it was ended by {done.signal_name}" if done.signal_name else "\n".join(errors[:3])
+        firsts = {line.partition(":")[0]: line for line in reversed(errors)}  # of each file that has one
+        shown = "\n".join(dict.fromkeys([*errors[:3], *firsts.values()]))
+        cause = f"it was ended by {done.signal_name}" if done.signal_name else shown
         raise CompileFailed("the header does not compile", where=shlex.join(command[:4]), why=cause)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,16 +12,18 @@ import onnx
 
 from convert.errors import BadSamples, Finding
 from sofie_bridge.compare import Comparison, Tolerance, compare
+from sofie_bridge.domain import nan_inside
 from sofie_bridge.emit import Emitted
 from sofie_bridge.isolate import run_header
+from sofie_bridge.ports import Ports, Reference
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import SEED, Array, Arrays, Sample
 from sofie_bridge.toolchain import Toolchain
 
 #: Share of elements that may stay undecided in inputs that must be judged.
 UNDECIDED = 0.05
-#: Relative size of the nudge that shows how well the model is conditioned: four units in the last place of float32.
-NUDGE = 2.0**-21
+#: Size of the nudge that shows how well the model is conditioned, in units in the last place of each input's dtype.
+NUDGE = 4
 
 #: Who is compared with whom. The first three say who moved the numbers, the last three are the verdict.
 EDGES = (
@@ -31,8 +33,6 @@ EDGES = (
     ("header vs exported", "header", "exported"),
     ("header vs framework", "header", "framework"),
 )
-
-Reference = Callable[[Arrays], Mapping[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,10 @@ def verify(
 
     :raises convert.errors.VerifyError: it does not compile, crashes, throws, hangs, or nothing can be compared on.
     """
-    references = {"exported": OnnxReference(exported), "rewritten": OnnxReference(rewritten)}
-    answers, left_out = _ask_references(references, framework, samples)
+    ports = Ports(exported, rewritten)
+    original, ask = OnnxReference(exported), OnnxReference(rewritten)
+    references: dict[str, Reference] = {"exported": ports.asked(original), "rewritten": ask}
+    answers, left_out = _ask_references(references, ports.asked(framework) if framework else None, samples)
     inputs = {i.name: emitted.named.tensors[i.name] for i in rewritten.graph.input}
     outputs = {emitted.named.tensors[o.name]: o.name for o in rewritten.graph.output}
     runs = run_header(
@@ -108,25 +110,35 @@ def verify(
     )
     for x, run in zip(answers, runs, strict=True):
         x.by["header"] = {outputs[n]: a for n, a in run.items()}
-    measured = [
-        _measure(o.name, edge, value, reference, answers, rtol, atol)
-        for edge, value, reference in EDGES
-        if reference != "framework" or framework is not None
-        for o in rewritten.graph.output
-    ]
+
+    def compared(answers: Sequence[_Answers]) -> list[Measured]:
+        return [
+            _measure(o.name, edge, value, reference, answers, ports.tolerance(o.name, edge, rtol, atol))
+            for edge, value, reference in EDGES
+            if reference != "framework" or framework is not None
+            for o in rewritten.graph.output
+        ]
+
+    for x in [x for x in answers if not x.sample.defined and any(m.wrong for m in compared([x]))]:
+        why = nan_inside(rewritten, x.sample.arrays)
+        if why:
+            left_out.append((x.sample.name, f"{why}: inputs that the model is not for"))
+            answers.remove(x)
+    _check_left(answers, left_out)
+    measured = compared(answers)
     failures = tuple(f for m in measured for f in _judge(m))
     return Verification(
         tuple(measured),
         tuple(x.sample.name for x in answers),
         tuple(left_out),
-        references["exported"].name,
+        original.name,
         failures,
         next((x.sample for m in measured if m.wrong for x in answers if x.sample.name == m.worst), None),
     )
 
 
 def _ask_references(
-    references: Mapping[str, OnnxReference], framework: Reference | None, samples: Sequence[Sample]
+    references: Mapping[str, Reference], framework: Reference | None, samples: Sequence[Sample]
 ) -> tuple[list[_Answers], list[tuple[str, str]]]:
     answers: list[_Answers] = []
     left_out: list[tuple[str, str]] = []
@@ -139,27 +151,33 @@ def _ask_references(
         if framework is not None:
             by["framework"] = framework(sample.arrays)
         answers.append(_Answers(sample, by, noise(references["rewritten"], sample, by["rewritten"])))
-    if not any(x.sample.strict and x.sample.name.startswith(("random", "user", "example")) for x in answers):
-        raise BadSamples(
-            "the reference can run the model on none of the random inputs",
-            why=left_out[0][1] if left_out else "there are none",
-            advice="give inputs of your own with --inputs data.npz",
-        )
+    _check_left(answers, left_out)
     return answers, left_out
 
 
-def noise(ask: Reference, sample: Sample, plain: Mapping[str, Array]) -> dict[str, Array | float]:
-    """How far each output moves when the inputs move by :data:`NUDGE`.
+def _check_left(answers: Sequence[_Answers], left_out: Sequence[tuple[str, str]]) -> None:
+    if not any(x.sample.defined or x.sample.name.startswith("random") for x in answers):
+        raise BadSamples(
+            "the model can be compared on none of the random inputs",
+            why=left_out[0][1] if left_out else "there are none",
+            advice="give inputs of your own with --inputs data.npz",
+        )
+
+
+def noise(ask: Reference, sample: Sample, plain: Mapping[str, Array], *, draws: int = 2) -> dict[str, Array | float]:
+    """How far each output moves when the inputs move by :data:`NUDGE` units in the last place.
 
     For floats the largest move of the tensor stands for all of its elements; an integer moves or does not.
+
+    :param draws: how often the inputs are nudged.
     """
     moved: dict[str, Array | float] = dict.fromkeys(plain, 0.0)
     if not any(a.dtype.kind == "f" for a in sample.arrays.values()):
         return moved
     generator = np.random.default_rng(SEED)
-    for _ in range(2):
+    for _ in range(draws):
         nudged = {
-            n: np.asarray(a * (1 + NUDGE * generator.choice([-1.0, 1.0], a.shape)), a.dtype)
+            n: np.asarray(a * (1 + NUDGE * np.finfo(a.dtype).eps * generator.choice([-1.0, 1.0], a.shape)), a.dtype)
             if a.dtype.kind == "f"
             else a
             for n, a in sample.arrays.items()
@@ -182,19 +200,24 @@ def _measure(
     value: str,
     reference: str,
     answers: Sequence[_Answers],
-    rtol: float | None,
-    atol: float | None,
+    tolerance: Tolerance,
 ) -> Measured:
     """The worst comparison of one output over all samples; shares are of the samples that must be judged."""
     worst: tuple[tuple[bool, int, bool, float], str, Comparison] | None = None
-    tolerance = Tolerance(0, 0)
     undecided = elements = wrong = 0
+    invented = not any(x.sample.defined for x in answers)  # else the user's inputs say how much can be judged
     for x in answers:
         expected = np.asarray(x.by[reference][output])
-        tolerance = Tolerance.of(expected.dtype, rtol, atol)
-        seen = compare(np.asarray(x.by[value][output]), expected, tolerance, x.noise[output], strict=x.sample.strict)
+        seen = compare(
+            np.asarray(x.by[value][output]),
+            expected,
+            tolerance,
+            x.noise[output],
+            strict=x.sample.strict,
+            defined=x.sample.defined,
+        )
         wrong += seen.wrong
-        if x.sample.strict:
+        if x.sample.defined or (invented and x.sample.strict):
             undecided += seen.undecided
             elements += seen.elements
         rank = (bool(seen.problem), seen.wrong, x.sample.strict, seen.absolute)

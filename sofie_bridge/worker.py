@@ -143,7 +143,8 @@ def main(folder: Path) -> None:
 
 def send(stream: IO[bytes], message: Any) -> None:
     data = pickle.dumps(message)
-    stream.write(struct.pack("<Q", len(data)) + data)
+    stream.write(struct.pack("<Q", len(data)))
+    stream.write(data)
     stream.flush()
 
 

@@ -13,6 +13,7 @@ from rewrite.graph import (
     Array,
     Graph,
     Node,
+    Tensor,
     dtype_of,
     is_constant,
     node_proto,
@@ -25,24 +26,52 @@ from rewrite.graph import (
 #: Results with more elements than this, and than what they are made from, stay nodes: they would bloat the weights.
 LIMIT = 1 << 22
 
-_RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+_RANDOM = {
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Multinomial",
+    "Bernoulli",
+    "Dropout",
+}
 
 
 def fold_constants(graph: Graph) -> None:
-    """Evaluate nodes whose inputs are all constant, and Shape and Size of tensors of known shape. One forward sweep."""
+    """Evaluate nodes whose inputs are all constant, and Shape and Size of tensors of known shape. One forward sweep.
+
+    What makes an output of the model needs a node: it stays, unless the target will not have it.
+    """
     kept: list[Node] = []
     for node in graph.nodes:
-        values = fold(node)
-        if values is None:
-            kept.append(node)
-        else:
-            named = zip(values, node.outputs, strict=True)
-            kept += graph.substitute(node, [graph.constant(v, o.name or "unused") for v, o in named])
+        left = folded(graph, node)
+        kept += [node] if left is None else left
     graph.nodes = kept
+
+
+def folded(graph: Graph, node: Node) -> list[Node] | None:
+    """Put constants in the place of the node's outputs where they are known now.
+
+    :returns: nodes that are left of it; None where it stays.
+    """
+    values = None if _makes_output(graph, node) else fold(node)
+    if values is None:
+        return None
+    named = zip(values, node.outputs, strict=True)
+    return graph.substitute(node, [graph.constant(v, o.name or "unused") for v, o in named])
+
+
+def _makes_output(graph: Graph, node: Node) -> bool:
+    """Does the node make an output of the model, whose shape is known whatever it computes?"""
+    if node.op == "Constant":
+        return False
+    return any(graph.is_output(o) and static_shape(o) is not None for o in node.outputs)
 
 
 def fold(node: Node) -> list[Array] | None:
     """The node's outputs as arrays where they are known now, else None."""
+    if all(_has_no_elements(o) for o in node.outputs if o.name):
+        return [np.empty(static_shape(o) or (), dtype_of(o)) for o in node.outputs]
     if node.domain or node.op in _RANDOM or any(subgraphs(node)):
         return None
     if node.op in ("Shape", "Size"):
@@ -54,6 +83,11 @@ def fold(node: Node) -> list[Array] | None:
     if _too_large(node):
         return None
     return _as_declared(node, evaluate(node))
+
+
+def _has_no_elements(tensor: Tensor) -> bool:
+    shape = static_shape(tensor)
+    return shape is not None and 0 in shape and dtype_of(tensor) is not None
 
 
 def _as_declared(node: Node, values: list[Array] | None) -> list[Array] | None:
@@ -91,6 +125,8 @@ def evaluate(node: Node) -> list[Array] | None:
             results = dict(zip(wanted, onnx.reference.ReferenceEvaluator(model).run(None, feeds), strict=True))
     except (NotImplementedError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
         return None  # it is numpy underneath, and raises whatever that does, for bfloat16 above all; the node stays
+    if any(isinstance(r, list) for r in results.values()):
+        return None  # a sequence of tensors is no constant
     return [np.asarray(results[o.name]) if o.name else np.empty(0) for o in node.outputs]
 
 

@@ -26,7 +26,9 @@ def _inlined(graph: Graph) -> bool:
             kept.append(node)
             continue
         found = True
-        branch = node.attrs["then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"]
+        taken, other = ("then_branch", "else_branch")[:: 1 if bool(condition.reshape(-1)[0]) else -1]
+        branch = node.attrs[taken]
+        graph.discard(node.attrs[other].nodes)
         results: list[Tensor] = list(branch.outputs)
         inner = list(branch.nodes)
         _rename(graph, inner, results)

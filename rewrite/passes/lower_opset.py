@@ -11,17 +11,20 @@ from onnx import helper
 from convert.errors import BadModel, Finding
 from rewrite.graph import OPSET
 from rewrite.origin import Origin
+from rewrite.passes.lowered import lower_types
 from rewrite.protos import graphs, nodes
 
 
 def lower_opset(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
     """The model at opset :data:`OPSET`, each operator meaning what it meant.
 
-    An operator that has changed since is kept where the node uses nothing of what is new; else it is expanded by the
-    function body in its schema; else it is refused.
+    An operator that has changed since is kept where the node uses nothing of what is new; else it is expressed in
+    others, or expanded by the function body in its schema; else it is refused.
 
     :raises BadModel: every node that has no equal.
     """
+    if any(_since(n.op_type, version) > OPSET for n in nodes(model.graph) if n.op_type in ("Mod", "BitShift")):
+        model = lower_types(model, version, _types(model))
     newer = _newer(model, version)
     if newer:
         functions = sorted({n.op_type for n, _ in newer if _has_function(n.op_type, version)})
@@ -30,9 +33,12 @@ def lower_opset(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
                 _write_defaults(node, version)
             names = [("", name) for name in functions]
             try:
-                model = onnx.inliner.inline_selected_functions(model, names, inline_schema_functions=True)
+                model = onnx.inliner.inline_selected_functions(_typed(model), names, inline_schema_functions=True)
             except RuntimeError as error:
                 raise BadModel(f"{', '.join(functions)} could not be expanded", why=str(error)) from error
+            for graph in graphs(model.graph):
+                for unnamed in [i for i in graph.value_info if not i.name]:
+                    graph.value_info.remove(unnamed)
             newer = _newer(model, version)
     if newer:
         raise BadModel(
@@ -49,11 +55,7 @@ def _newer(model: onnx.ModelProto, version: int) -> list[tuple[onnx.NodeProto, s
     changed = [n for n in nodes(model.graph) if not n.domain and _since(n.op_type, version) > OPSET]
     if not changed:
         return []
-    inferred = onnx.shape_inference.infer_shapes(model)
-    types: dict[str, str] = {}
-    for graph in graphs(inferred.graph):
-        types |= {i.name: _type(i) for i in (*graph.input, *graph.value_info, *graph.output)}
-        types |= {t.name: _typestr(t.data_type) for t in graph.initializer}
+    types = {name: _typestr(kind) for name, kind in _types(model).items()}
     found = ((node, _unfit(node, types, version)) for node in changed)
     return [(node, why) for node, why in found if why]
 
@@ -72,13 +74,7 @@ def _unfit(node: onnx.NodeProto, types: dict[str, str], version: int) -> str:
         formal = old.inputs[min(position, len(old.inputs) - 1)]
         if types.get(name) and types[name] not in formal.types:
             return f"opset {OPSET} does not take {types[name]} there"
-    whole = not any(a.name == "fmod" and a.i for a in node.attribute)
-    if node.op_type == "Mod" and whole and types.get(node.input[0]) in _FLOATS:
-        return f"at opset {OPSET} it takes floats only as C's fmod does"
     return ""
-
-
-_FLOATS = ("tensor(float)", "tensor(double)", "tensor(float16)", "tensor(bfloat16)")
 
 
 def _since(operator: str, version: int) -> int:
@@ -98,8 +94,31 @@ def _write_defaults(node: onnx.NodeProto, version: int) -> None:
             node.attribute.append(attribute.default_value)
 
 
-def _type(info: onnx.ValueInfoProto) -> str:
-    return _typestr(info.type.tensor_type.elem_type) if info.type.HasField("tensor_type") else ""
+def _types(model: onnx.ModelProto) -> dict[str, int]:
+    """The type of every tensor that has a known one, as ONNX numbers it."""
+    types: dict[str, int] = {}
+    for graph in graphs(onnx.shape_inference.infer_shapes(model).graph):
+        infos = (*graph.input, *graph.value_info, *graph.output)
+        types |= {i.name: i.type.tensor_type.elem_type for i in infos if i.type.HasField("tensor_type")}
+        types |= {t.name: t.data_type for t in graph.initializer}
+    return types
+
+
+def _typed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the type of every tensor written out.
+
+    The inliner asks for that of each input of a node whose function depends on them: initializers have none to it, and
+    nor has an input that is left out, whose name is empty.
+    """
+    model = onnx.shape_inference.infer_shapes(model)
+    for graph in graphs(model.graph):
+        known = {i.name for i in (*graph.input, *graph.value_info)}
+        for t in graph.initializer:
+            if t.name not in known:
+                graph.value_info.append(helper.make_tensor_value_info(t.name, t.data_type, t.dims))
+        if any("" in node.input for node in graph.node):
+            graph.value_info.append(helper.make_tensor_value_info("", onnx.TensorProto.FLOAT, None))
+    return model
 
 
 def _typestr(kind: int) -> str:

@@ -37,7 +37,7 @@ def settle_opset(model: onnx.ModelProto) -> onnx.ModelProto:
     model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     model.opset_import.extend(foreign)
     model.ir_version = IR_VERSION
-    _write_axes(model)
+    _write_misread(model)
     return model
 
 
@@ -56,8 +56,15 @@ def _raised(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
     return converted
 
 
-def _write_axes(model: onnx.ModelProto) -> None:
-    """ONNX's own inference goes through the function body of this one, and stumbles over an attribute left out."""
+def _write_misread(model: onnx.ModelProto) -> None:
+    """Attributes left out over which ONNX's own inference stumbles.
+
+    It goes through a function body for MeanVarianceNormalization, and takes STFT's ``onesided`` for 0 (onnx 1.23).
+    """
     for node in nodes(model.graph):
-        if node.op_type == "MeanVarianceNormalization" and not node.domain and not node.attribute:
+        if node.domain:
+            continue
+        if node.op_type == "MeanVarianceNormalization" and not node.attribute:
             node.attribute.append(onnx.helper.make_attribute("axes", [0, 2, 3]))
+        if node.op_type == "STFT" and not node.attribute:
+            node.attribute.append(onnx.helper.make_attribute("onesided", 1))

@@ -1,8 +1,13 @@
-"""Where GridSample looks, as onnxruntime has it. Source: https://onnx.ai/onnx/operators/onnx__GridSample.html"""
+"""Sampling between the elements of an image, as GridSample and DeformConv do, and onnxruntime has it.
+
+Source: https://onnx.ai/onnx/operators/onnx__GridSample.html
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 
 import numpy as np
 
@@ -48,6 +53,51 @@ def taps(op: Op, given: list[Tensor], sizes: list[int], sampling: Sampling) -> l
     return [_axis(op, _places(op, g, n, sampling), n, sampling) for g, n in zip(given, sizes, strict=True)]
 
 
+def taps_at(op: Op, places: list[Tensor], sizes: list[int]) -> list[list[Tap]]:
+    """Per axis the taps at coordinates in elements: linear, and zero outside."""
+    sampling = Sampling("linear", "zeros", align=True)
+    return [_axis(op, _within_reach(op, at, n, sampling), n, sampling) for at, n in zip(places, sizes, strict=True)]
+
+
+def sampled(op: Op, pixels: Tensor, along: list[list[Tap]], sizes: list[int]) -> Tensor:
+    """The sum of weight times pixel over all combinations of taps, one along each axis.
+
+    :param pixels: [N, prod(sizes), C].
+    :param along: taps of shape [N, ...].
+    :returns: [N, ..., C].
+    """
+    padded = along[0][0].inside is not None
+    if padded:
+        pixels = op.Pad(pixels, op.ints(0, 0, 0, 0, 1, 0), op.const(0, op.dtype(pixels)), mode="constant")
+    last = op.ints(op.rank(along[0][0].index) or 0)
+    total: Tensor = None
+    for chosen in product(*along):
+        index, weight = _combined(op, list(chosen), sizes)
+        if padded:
+            index = op.Where(_all(op, [t.inside for t in chosen]), index, op.ints(prod(sizes)))
+        part = op.GatherND(pixels, op.Unsqueeze(op.Cast(index, to=_INT64), last), batch_dims=1)
+        if weight is not None:
+            part = op.Mul(part, op.Unsqueeze(weight, last))
+        total = part if total is None else op.Add(total, part)
+    return total
+
+
+def _combined(op: Op, chosen: list[Tap], sizes: list[int]) -> tuple[Tensor, Tensor | None]:
+    """The place in the flat image, and the product of the weights."""
+    index, weight = chosen[0].index, chosen[0].weight
+    for tap, size in zip(chosen[1:], sizes[1:], strict=True):
+        index = op.Add(op.Mul(index, op.ints(size)), tap.index)
+        weight = None if weight is None or tap.weight is None else op.Mul(weight, tap.weight)
+    return index, weight
+
+
+def _all(op: Op, conditions: list[Tensor]) -> Tensor:
+    held = conditions[0]
+    for other in conditions[1:]:
+        held = op.And(held, other)
+    return held
+
+
 def _places(op: Op, given: Tensor, size: int, sampling: Sampling) -> Tensor:
     """Coordinates in elements, folded back into the axis or kept within two steps of it."""
     if sampling.align:
@@ -57,8 +107,14 @@ def _places(op: Op, given: Tensor, size: int, sampling: Sampling) -> Tensor:
     at = op.Round(at) if sampling.mode == "nearest" else at
     if sampling.padding == "reflection":
         return _folded(op, at, size, sampling)
-    # so far out all taps are padding, or all the outermost element: the coordinate itself is not moved to the border,
-    # where a cubic would weigh other elements
+    return _within_reach(op, at, size, sampling)
+
+
+def _within_reach(op: Op, at: Tensor, size: int, sampling: Sampling) -> Tensor:
+    """So far out all taps are padding, or all the outermost element.
+
+    The coordinate itself is not moved to the border, where a cubic would weigh other elements.
+    """
     beyond = sampling.reach + 1.0
     return _clip(op, at, -beyond, size - 1 + beyond)
 

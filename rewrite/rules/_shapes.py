@@ -37,7 +37,7 @@ def fixed(shape: Shape) -> int:
 
 
 def reshaped(op: Op, x: Tensor, after: Shape) -> Tensor | None:
-    """``x`` in the shape ``after``, whose symbols are those of ``x``, but for at most one; else None."""
+    """``x`` in the shape ``after``, whose symbols are those of ``x`` or of inputs, but for at most one; else None."""
     before = op.shape(x)
     if before is None:
         return None
@@ -57,19 +57,29 @@ def _parts(op: Op, x: Tensor, before: Shape, after: Shape) -> list[Tensor] | Non
     if any(d == 0 for d in (*before, *after)):
         return None
     known = [d for d in after if isinstance(d, str) and d in before]
-    strange = [d for d in after if isinstance(d, str) and d not in before]
+    strange = [d for d in after if isinstance(d, str) and d not in before and op.source(d) is None]
     if len(strange) > 1:
         return None
-    parts = [op.ints(d) if isinstance(d, int) else size(op, x, before.index(d)) if d in before else None for d in after]
+    parts = [None if d in strange else _part(op, x, before, d) for d in after]
     if strange:
         left = list(before)
         for d in known:
             if d not in left:
                 return None
             left.remove(d)
-        rest = _product(op, x, before, left, fixed(after))
+        sourced = any(isinstance(d, str) and d not in before and d not in strange for d in after)
+        rest = op.ints(-1) if sourced else _product(op, x, before, left, fixed(after))
         parts = [rest if p is None else p for p in parts]
     return parts
+
+
+def _part(op: Op, x: Tensor, before: Shape, d: Dimension) -> Tensor:
+    """One dimension: a number, a size of ``x``, or one of the model's inputs."""
+    if isinstance(d, int):
+        return op.ints(d)
+    found = (x, before.index(d)) if d in before else op.source(d)
+    assert found is not None, d
+    return size(op, *found)
 
 
 def _product(op: Op, x: Tensor, before: Shape, left: list[Dimension], divisor: int) -> Tensor:

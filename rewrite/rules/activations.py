@@ -7,13 +7,17 @@ from rewrite.rule import NodeView, Op, Result, case, refuse, rule
 
 @rule("Celu", cases=[
     case("(float[2,3] x) => (float[2,3] y) { y = Celu<alpha=0.7>(x) }"),
+    case("(float[2,3] x) => (float[2,3] y) { y = Celu<alpha=-0.5>(x) }"),
     case("(float[2,3] x) => (float[2,3] y) { y = Celu<alpha=0.0>(x) }", refuses="alpha is 0"),
 ])  # fmt: skip
 def celu_to_elu(op: Op, node: NodeView) -> Result:
-    """Celu(x; a) = a Elu(x / a), a != 0"""
+    """Celu(x; a) = a Elu(x / a), a > 0; max(x, 0) + min(a (exp(x / a) - 1), 0), a < 0"""
     alpha = node.attr("alpha")
     if alpha == 0:
         return refuse("alpha is 0: x / alpha has no value")
+    if alpha < 0:  # the operator's function body is wrong there
+        grown = op.Sub(op.Exp(op.Div(node.x, alpha)), 1.0)
+        return op.Sub(op.Relu(node.x), op.Relu(op.Mul(grown, -alpha)))
     return op.Mul(op.Elu(op.Div(node.x, alpha), alpha=1.0), alpha)
 
 

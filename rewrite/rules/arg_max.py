@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 from onnx import helper
 
 from rewrite.graph import Array, Tensor
@@ -17,6 +18,7 @@ from rewrite.rule import NodeView, Op, Refusal, Result, case, refuse, rule
     case("(float[N,5] x) => (int64[N] y) { y = ArgMax<axis=1, keepdims=0>(x) }"),
     case("(int64[3,7] x) => (int64[3,1] y) { y = ArgMax<axis=1, select_last_index=1>(x) }"),
     case("(uint8[3,7] x) => (int64[3,1] y) { y = ArgMax<axis=1>(x) }"),
+    case("(uint16[3,7] x) => (int64[3,1] y) { y = ArgMax<axis=1, select_last_index=1>(x) }"),
     case("(float[2,5,3] x) => (int64[1,5,3] y) { y = ArgMin(x) }"),
     case("(int32[4,7] x) => (int64[4,1] y) { y = ArgMin<axis=-1, select_last_index=1>(x) }"),
     case("(float[2,N] x) => (int64[2,1] y) { y = ArgMax<axis=1>(x) }", refuses="how many"),
@@ -52,6 +54,8 @@ def _first(op: Op, x: Tensor, axis: int, extreme: str, *, last: bool) -> Tensor 
     if indices is None:
         return refuse(f"how many elements there are along axis {axis} is not known")
     over = op.ints(_axis(op, x, axis))
+    if op.dtype(x) in (np.int16, np.uint16):  # of which ReduceMax is none
+        x = op.Cast(x, to=onnx.TensorProto.INT32)
     attrs = {"keepdims": 1, "noop_with_empty_axes": 0}
     is_extreme = op.Equal(x, op.build(extreme, [x, over], attrs)[0])
     fill = op.const(0 if last else indices.size - 1, np.int64)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import product
 from math import prod
 
 import numpy as np
 
-from rewrite.graph import Tensor
 from rewrite.rule import NodeView, Op, Result, case, refuse, rule
-from rewrite.rules._grid import Sampling, taps
+from rewrite.rules._grid import Sampling, sampled, taps
 from rewrite.rules._shapes import integers, reshaped
 
-_INT64 = 7
 _IMAGE = "(float[2,3,4,5] x, float[2,2,3,2] g) => (float[2,3,2,3] y) "
 _SMALL = "(float[N,2,3,4] x, float[N,1,2,2] g) => (float[N,2,1,2] y) "
 
@@ -51,36 +48,7 @@ def grid_sample_to_gather(op: Op, node: NodeView) -> Result:
     given = [op.Gather(grid, op.const(i, np.int64), axis=last) for i in reversed(range(len(sizes)))]
     along = taps(op, given, sizes, sampling)
     pixels = reshaped(op, op.Transpose(x, perm=[0, *range(2, rank), 1]), (shape[0], prod(sizes), shape[1]))
-    if sampling.padding == "zeros":
-        pixels = op.Pad(pixels, op.ints(0, 0, 0, 0, 1, 0), op.const(0, op.dtype(x)), mode="constant")
-    total: Tensor = None
-    for chosen in product(*along):
-        index, weight = _combined(op, [t.index for t in chosen], [t.weight for t in chosen], sizes)
-        if sampling.padding == "zeros":
-            index = op.Where(_all(op, [t.inside for t in chosen]), index, op.ints(prod(sizes)))
-        part = op.GatherND(pixels, op.Unsqueeze(op.Cast(index, to=_INT64), op.ints(last)), batch_dims=1)
-        if weight is not None:
-            part = op.Mul(part, op.Unsqueeze(weight, op.ints(last)))
-        total = part if total is None else op.Add(total, part)
-    return op.Transpose(total, perm=[0, last, *range(1, last)])
-
-
-def _combined(
-    op: Op, indices: list[Tensor], weights: list[Tensor | None], sizes: list[int]
-) -> tuple[Tensor, Tensor | None]:
-    """The place in the flat image, and the product of the weights."""
-    index, weight = indices[0], weights[0]
-    for i, (next_index, next_weight) in enumerate(zip(indices[1:], weights[1:], strict=True), 1):
-        index = op.Add(op.Mul(index, op.ints(sizes[i])), next_index)
-        weight = None if weight is None or next_weight is None else op.Mul(weight, next_weight)
-    return index, weight
-
-
-def _all(op: Op, conditions: list[Tensor]) -> Tensor:
-    held = conditions[0]
-    for other in conditions[1:]:
-        held = op.And(held, other)
-    return held
+    return op.Transpose(sampled(op, pixels, along, sizes), perm=[0, last, *range(1, last)])
 
 
 @rule("AffineGrid", cases=[

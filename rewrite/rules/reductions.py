@@ -8,7 +8,7 @@ import numpy as np
 
 from rewrite.graph import Tensor
 from rewrite.rule import NodeView, Op, Refusal, Result, case, refuse, rule
-from rewrite.rules._shapes import integers, normal_axes
+from rewrite.rules._shapes import fixed, integers, normal_axes, reshaped
 
 #: Reductions that have a meaning for the one element that is left where nothing is reduced: f(x).
 _OF_ONE = {
@@ -59,6 +59,53 @@ def reduction_to_kept_axes(op: Op, node: NodeView) -> Result:
         return refuse("the reduction is as plain as it gets")
     attrs = {"keepdims": node.attr("keepdims"), "noop_with_empty_axes": 0}
     return op.build(node.op, [node.x, op.ints(*axes)], attrs)[0]
+
+
+@rule("ReduceMax", "ReduceMin", cases=[
+    case("(float[2,3,4] x) => (float[2,3,1] y) <int64[1] a = {-1}> { y = ReduceMax(x, a) }"),
+    case("(float[2,3,4] x) => (float[3] y) <int64[2] a = {0, 2}> { y = ReduceMin<keepdims=0>(x, a) }"),
+    case("(float[N,3,4] x) => (float[N,4] y) <int64[1] a = {1}> { y = ReduceMax<keepdims=0>(x, a) }"),
+    case("(float[2,3] x) => (float[1,1] y) { y = ReduceMax(x) }"),
+    case("(float[2,N,4] x) => (float[2,1,4] y) <int64[1] a = {1}> { y = ReduceMin(x, a) }"),
+    case("(float[2,N,4] x) => (float[2,4] y) <int64[1] a = {-2}> { y = ReduceMax<keepdims=0>(x, a) }"),
+    case("(float[2,N,L] x) => (float[2] y) <int64[2] a = {1, 2}> { y = ReduceMax<keepdims=0>(x, a) }",
+         refuses="open sizes"),
+    case("(int64[2,3] x) => (int64[2,1] y) <int64[1] a = {1}> { y = ReduceMax(x, a) }", refuses="float32 alone"),
+])  # fmt: skip
+def reduce_max_to_window(op: Op, node: NodeView) -> Result:
+    """ReduceMax(x) = MaxPool over one window, or TopK of one where its size is open; ReduceMin(x) = -ReduceMax(-x)
+
+    Of infinities too: a row of -inf, as masks have it, has no other maximum.
+    """
+    if op.dtype(node.x) != np.float32:
+        return refuse("a window takes float32 alone")
+    axes, shape = _axes(op, node), op.shape(node.x)
+    if isinstance(axes, Refusal):
+        return axes
+    if not axes or shape is None:
+        return refuse("nothing is reduced")
+    x = op.Neg(node.x) if node.op == "ReduceMin" else node.x
+    sizes = [shape[a] for a in axes]
+    kept = [i for i in range(len(shape)) if i not in axes]
+    if all(isinstance(d, int) for d in sizes):
+        count = fixed(tuple(sizes))
+        moved = op.Transpose(x, perm=[*kept, *axes]) if [*kept, *axes] != list(range(len(shape))) else x
+        rows = op.Reshape(moved, op.ints(-1, 1, 1, count), allowzero=0)
+        window = {"kernel_shape": [1, count], "strides": [1, 1], "pads": [0, 0, 0, 0], "dilations": [1, 1]}
+        top = op.MaxPool(rows, ceil_mode=0, storage_order=0, **window)
+        after = (
+            [1 if i in axes else d for i, d in enumerate(shape)] if node.attr("keepdims") else [shape[i] for i in kept]
+        )
+        result = reshaped(op, top, tuple(after))
+        if result is None:
+            return refuse("open sizes remain that one reshape does not express")
+    elif len(axes) == 1:
+        result, _ = op.TopK(x, op.ints(1), axis=axes[0], largest=1, sorted=1, outputs=2)
+        if not node.attr("keepdims"):
+            result = reshaped(op, result, tuple(shape[i] for i in kept))
+    else:
+        return refuse("several axes of open sizes are reduced at once")
+    return op.Neg(result) if node.op == "ReduceMin" else result
 
 
 @rule("ReduceL1", cases=[

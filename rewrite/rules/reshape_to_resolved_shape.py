@@ -57,13 +57,13 @@ def _done(op: Op, node: NodeView) -> Refusal | None:
 
 
 def _of_shape(x: Tensor, shape: Tensor) -> bool:
-    """Is ``shape`` a Concat of constants, sizes of ``x`` and their products?"""
+    """Is ``shape`` a Concat of constants, sizes of ``x`` or of the model's inputs, and their products?"""
     if not shape.inputs:
         return False
     producer = shape.inputs[0]
     match producer.op:
         case "Shape":
-            return producer.inputs[0] is x
+            return producer.inputs[0] is x or not producer.inputs[0].inputs
         case "Concat" | "Mul":
             return all((t.name and not t.inputs) or _of_shape(x, t) for t in producer.inputs)
     return False

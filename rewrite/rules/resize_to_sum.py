@@ -13,6 +13,10 @@ from rewrite.rules._sizes import sizes_in
 #: Linear interpolation takes two elements, cubic four, antialiasing more.
 MOST_TAPS = 4
 
+#: What divides by the length less one: ONNX's evaluator takes the product of size and scale for it, onnxruntime the
+#: size that comes out.
+_BY_LENGTH = ("align_corners", "tf_crop_and_resize")
+
 _UP = "(float[1,2,3,4] x) => (float[1,2,6,8] y) <float[4] s = {1, 1, 2, 2}>"
 _ODD = "(float[1,1,4,5] x) => (float[1,1,7,3] y) <int64[4] s = {1, 1, 7, 3}>"
 
@@ -44,15 +48,25 @@ _ODD = "(float[1,1,4,5] x) => (float[1,1,7,3] y) <int64[4] s = {1, 1, 7, 3}>"
     case("(float[2,5] x) => (float[2,3] y) <float[2] s = {1, 0.6}> { y = Resize<mode=\"linear\">(x, , s) }"),
     case("(float[N,3,2,4] x) => (float[N,3,4,4] y) { n = Shape<end=2>(x) c = Constant<value_ints=[4, 4]>()"
          " s = Concat<axis=0>(n, c) y = Resize<mode=\"linear\">(x, , , s) }"),
+    case("(float[1,1,2,4] x) => (float[1,1,1,2] y) <float[4] s = {1, 1, 0.6, 0.6}>"
+         " { y = Resize<mode=\"linear\", coordinate_transformation_mode=\"align_corners\">(x, , s) }",
+         refuses="give sizes"),
+    case("(float[1,1,2,5] x) => (float[1,1,2,4] y) <float[4] s = {1, 1, 1, 0.8}>"
+         " { y = Resize<mode=\"linear\", coordinate_transformation_mode=\"align_corners\">(x, , s) }"),
     case("(float[N,2,3] x, int64[3] s) => (float[K,L,M] y) { y = Resize(x, , , s) }", refuses="not constant"),
     case("(float[1,1,H,3] x) => (float[1,1,K,6] y) <float[4] s = {1, 1, 2, 2}> { y = Resize(x, , s) }",
          refuses="no fixed size"),
+    case("(uint8[2,3] x) => (uint8[2,1] y) <float[2] s = {1, 0.5}> { y = Resize<mode=\"linear\">(x, , s) }",
+         refuses="between integers"),
+    case("(double[2,3] x) => (double[2,6] y) <float[2] s = {1, 2}> { y = Resize<mode=\"linear\">(x, , s) }"),
 ])  # fmt: skip
 def resize_to_sum(op: Op, node: NodeView) -> Result:
     """Resize(x)_i = sum_k w_ik x[j_ik] along each axis, or a matrix times x; of the nearest mode, x[j_i]"""
     axes = _axes(op, node)
     if isinstance(axes, Refusal):
         return axes
+    if node.attr("mode", "nearest") != "nearest" and op.dtype(node.x).kind in "iu":
+        return refuse("between integers: how they are rounded back ONNX does not say")
     x = node.x
     outside: list[tuple[int, Array]] = []
     # the axis that shrinks most first, the last one before others: whole rows are copied then
@@ -80,7 +94,8 @@ def _axes(op: Op, node: NodeView) -> list[Axis] | Refusal:
     scales, sizes, region = op.value(node.input(2)), sizes_in(node.input(3)), op.value(node.input(1))
     if shape is None or result is None:
         return refuse("its rank is unknown")
-    crops = node.attr("coordinate_transformation_mode") == "tf_crop_and_resize"
+    transform = node.attr("coordinate_transformation_mode")
+    crops, by_length = transform == "tf_crop_and_resize", transform in _BY_LENGTH
     if (sizes is None and (scales is None or not scales.size)) or (crops and region is None):
         return refuse("its scales, sizes or region of interest are not constant")
     axes = normal_axes(list(node.attr("axes") or range(len(shape))), len(shape))
@@ -94,6 +109,11 @@ def _axes(op: Op, node: NodeView) -> list[Axis] | Refusal:
                 continue
             return refuse(f"axis {axis} has no fixed size")
         scale = given if given is not None else _scale(node, shape, axes, sizes or (), i)
+        if given is not None and by_length and np.float32(scale) * np.float32(size) != length:
+            return refuse(
+                f"{scale:g} times the {size} of axis {axis} is not whole: ONNX's evaluator and onnxruntime disagree"
+                " about where the last corner is: give sizes instead of scales"
+            )
         if scale == 1 and (start, end) != (0.0, 1.0):
             return refuse(f"axis {axis} is cropped and keeps its size: onnxruntime leaves it then, ONNX does not")
         if size != length or scale != 1:
@@ -118,7 +138,7 @@ def _interpolated(op: Op, x: Tensor, taps: Taps, axis: Axis) -> Tensor:
         return _along(op, x, taps.matrix(axis.size), axis.axis)
     total: Tensor = None
     for places, weights in zip(taps.places.T, taps.weights.T, strict=True):
-        weight = op.const(weights.reshape([-1 if i == axis.axis else 1 for i in range(rank)]), np.float32)
+        weight = op.const(weights.reshape([-1 if i == axis.axis else 1 for i in range(rank)]), op.dtype(x))
         part = op.Mul(op.Gather(x, op.const(places, np.int64), axis=axis.axis), weight)
         total = part if total is None else op.Add(total, part)
     return total
@@ -127,7 +147,7 @@ def _interpolated(op: Op, x: Tensor, taps: Taps, axis: Axis) -> Tensor:
 def _along(op: Op, x: Tensor, matrix: Array, axis: int) -> Tensor:
     """``matrix`` times ``x`` along ``axis``: from the right for the last axis, else from the left."""
     shape = op.shape(x) or ()
-    constant = matrix.astype(np.float32)
+    constant = matrix.astype(op.dtype(x))
     if axis == len(shape) - 1:
         return op.MatMul(x, op.const(np.ascontiguousarray(constant.T)))
     if axis == len(shape) - 2:

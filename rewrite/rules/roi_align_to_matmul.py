@@ -19,6 +19,8 @@ _ROIS = "<float[2,4] r = {0, 0, 3, 2, 1.2, 0.5, 3.4, 2.9}, int64[2] b = {1, 0}>"
          atol=0.005),
     case("(float[2,1,4,5] x) => (float[2,1,1,1] y) " + _ROIS +
          " { y = RoiAlign<coordinate_transformation_mode=\"output_half_pixel\">(x, r, b) }", atol=0.005),
+    case("(float[1,2,3,4] x) => (float[1,2,3,2] y) <float[1,4] r = {0, 2, 2, 4}, int64[1] b = {0}>"
+         " { y = RoiAlign<output_height=3, output_width=2, sampling_ratio=2>(x, r, b) }", atol=0.005),
     case("(float[2,1,4,5] x) => (float[2,1,1,1] y) " + _ROIS + " { y = RoiAlign<mode=\"max\">(x, r, b) }",
          refuses="max of samples"),
     case("(float[2,1,4,5] x, float[2,4] r, int64[2] b) => (float[2,1,1,1] y) { y = RoiAlign(x, r, b) }",
@@ -57,7 +59,10 @@ def _matrix(roi: Array, sizes: tuple[int, int], bins: tuple[int, int], node: Nod
     for start, end, size, count in ((top, bottom, sizes[0], bins[0]), (left, right, sizes[1], bins[1])):
         length = end - start if half else max(end - start, 1.0)
         samples = ratio if ratio > 0 else max(1, ceil(length / count))
-        at = start + length / count * (np.arange(count)[:, None] + (np.arange(samples) + 0.5) / samples)
+        # in float32 and in onnxruntime's order: whether a sample on the border is inside hangs on the last bit
+        step, within = np.float32(length) / np.float32(count), np.arange(samples, dtype=np.float32) + np.float32(0.5)
+        bin_ = np.arange(count, dtype=np.float32)[:, None]
+        at = np.float32(start) + bin_ * step + within * step / np.float32(samples)
         inside = (at >= -1) & (at <= size)
         at = np.clip(at, 0, size - 1)
         low = np.minimum(np.floor(at).astype(np.int64), size - 1)

@@ -89,6 +89,10 @@ def _sliced(op: Op, x: Tensor, shape: Shape, wanted: list[tuple[int, int, int, i
     case("(float[N,7] x) => (float[N,3] a, float[N,3] b, float[N,1] c) { a, b, c = Split<axis=1, num_outputs=3>(x) }"),
     case("(float[N,2] x) => (float[M,2] y, float[L,2] z) { y, z = Split<axis=0, num_outputs=2>(x) }",
          refuses="no fixed size"),
+    case("(float[2,5] x) => (float[2,5] y) <int64[2] s = {5, 0}>"
+         " { a, b = Split<axis=1>(x, s) y = Concat<axis=1>(a, b) }"),
+    case("(float[N,5] x) => (float[N,5] y, float[N,0] z) <int64[2] s = {5, 0}> { y, z = Split<axis=1>(x, s) }",
+         refuses="empty"),
 ])  # fmt: skip
 def split_to_slices(op: Op, node: NodeView) -> Result:
     """Split(x; s)_i = x[s_0 + ... + s_{i-1} : s_0 + ... + s_i]"""
@@ -105,10 +109,21 @@ def split_to_slices(op: Op, node: NodeView) -> Result:
         count = len(node.outputs)
         part = -(-size // count)
         sizes = [part] * (count - 1) + [size - part * (count - 1)]
-    if min(sizes) <= 0:
-        return refuse("one of its parts is empty")
+    if min(sizes) < 0:
+        return refuse("it has more parts than there are elements")
+    if min(sizes) == 0 and op.static_shape(node.x) is None:
+        return refuse("one of its parts is empty, and has no fixed size")
     ends = np.cumsum(sizes)
     return [
-        take(op, node.x, np.arange(end - length, end), axis) if node.wants(i) else None
+        _part(op, node.x, axis, end - length, end) if node.wants(i) else None
         for i, (end, length) in enumerate(zip(ends, sizes, strict=True))
     ]
+
+
+def _part(op: Op, x: Tensor, axis: int, start: int, end: int) -> Tensor:
+    """``x`` from ``start`` to ``end`` along ``axis``; what is empty is a constant."""
+    if start < end:
+        return take(op, x, np.arange(start, end), axis)
+    shape = list(op.static_shape(x) or ())
+    shape[axis] = 0
+    return op.const(np.empty(shape), op.dtype(x))

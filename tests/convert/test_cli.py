@@ -11,6 +11,8 @@ import pytest
 
 import sofie_bridge
 from convert.cli import main
+from rewrite import rule as registry
+from rewrite.api import load_rules
 from sofie_bridge.reference import OnnxReference
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -78,7 +80,9 @@ def test_check_says_where_and_why_there_is_no_way(tmp_path: Path, capsys: pytest
     said = capsys.readouterr().err
     assert "RandomNormalLike" in said
     assert "drawn" in said
-    assert "SOFIE says" in said
+    assert "is refused" in said
+    assert "because: random" in said
+    assert "try: draw outside the model" in said
 
 
 def test_no_way_is_an_error_with_every_node(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,3 +143,33 @@ def test_the_header_says_where_operators_come_from(tmp_path: Path) -> None:
     assert main([MLP, "--no-verify", "--output", str(tmp_path)]) == 0
     text = (tmp_path / "mlp.hxx").read_text()
     assert "fixtures/models.py:" in text.split("#ifndef")[0]
+
+
+def test_paranoid_counts_what_it_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = model(tmp_path, "(float[N,3] x) => (float[N,3] y) { a = Mish(x) y = Relu(a) }", "mish.onnx")
+    assert main([source, "--paranoid", "--output", str(tmp_path), "--json", str(tmp_path / "report.json")]) == 0
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert told["paranoid"]["checked"] > len(told["rewriting"]["trail"]) > 0
+    assert told["paranoid"]["unjudged"] == []
+    assert f"{told['paranoid']['checked']} changes checked" in capsys.readouterr().err
+    assert main([MLP, "--no-verify", "--output", str(tmp_path), "--json", str(tmp_path / "report.json")]) == 0
+    assert json.loads((tmp_path / "report.json").read_text())["paranoid"] is None
+
+
+def test_paranoid_names_the_guilty_rule(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_rules()
+    monkeypatch.setattr(registry, "_RULES", {})
+
+    @registry.rule("Sign", cases=[registry.case("(float[3] x) => (float[3] y) { y = Sign(x) }")])
+    def sign_to_itself(_: registry.Op, node: registry.NodeView) -> registry.Result:
+        """Sign(x) = x, which is wrong"""
+        return node.x
+
+    source = model(tmp_path, "(float[2,3] x) => (float[2,3] y) { [culprit] a = Sign(x) y = Relu(a) }")
+    assert main([source, "--paranoid", "--no-verify", "--output", str(tmp_path / "out")]) == 3
+    said = capsys.readouterr().err
+    assert "the rule sign_to_itself changed the numbers of Sign(float32[2,3])" in said
+    assert "at Sign node 'culprit'" in said
+    assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,11 @@ def wrong_rule(monkeypatch: pytest.MonkeyPatch) -> None:
         return op.Mul(op.Elu(node.x, alpha=1.0), 1.01)
 
     wrong = Rule("Celu", "celu_to_nonsense", "wrong", body, ())
-    monkeypatch.setattr("rewrite.engine.rules_for", lambda name: [wrong] if name == "Celu" else rules_for(name))
+
+    def those(name: str, *, merged: bool = False) -> Sequence[Rule]:
+        return [wrong] if name == "Celu" else rules_for(name, merged=merged)
+
+    monkeypatch.setattr("rewrite.engine.rules_for", those)
 
 
 @pytest.mark.usefixtures("wrong_rule")

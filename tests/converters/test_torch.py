@@ -19,7 +19,7 @@ import pytest
 from convert.errors import BadInput, BadModel, BadSamples, ExportFailed, LoadError, MissingPackage, UnsafeFile
 from convert.spec import TensorSpec
 from converters import Loaded, LoadOptions, load
-from converters.torch_export import DYNAMO, SCRIPT
+from converters.torch_export import DYNAMO, SCRIPT, _Failure
 
 pytest.importorskip("torch")
 import torch
@@ -467,3 +467,27 @@ def test_torch_is_missing(nets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else real(name, *rest))
     with pytest.raises(MissingPackage, match=r"\[torch\]"):
         load(tmp_path / "m.pt")
+
+
+def gives_up(*given: Any, **_: Any) -> None:
+    """The dynamo exporter on a bad day."""
+    given[3].append(_Failure(DYNAMO, "it is not asked", "", "", ""))
+
+
+@pytest.mark.parametrize("dynamo", [True, False], ids=["dynamo", "TorchScript"])
+def test_the_azimuth_of_nothing_is_a_number(monkeypatch: pytest.MonkeyPatch, *, dynamo: bool) -> None:
+    """Both exporters' own atan2 divides 0 by 0: padded particles, all zeros, would make NaN of the whole event."""
+    if not dynamo:
+        monkeypatch.setattr("converters.torch_export._try_dynamo", gives_up)
+
+    class Azimuth(torch.nn.Module):
+        def forward(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+            return torch.atan2(y, x)
+
+    values = torch.tensor([0.0, -0.0, 1.0, -1.0, 2.5, -2.5])
+    y, x = (t.reshape(-1) for t in torch.meshgrid(values, values, indexing="ij"))
+    loaded = load(Azimuth(), given("y:float32[36]", "x:float32[36]"))
+    assert ("dynamo" in loaded.exporter) == dynamo
+    session = onnxruntime.InferenceSession(loaded.model.SerializeToString())
+    (got,) = session.run(None, {"y": y.numpy(), "x": x.numpy()})
+    np.testing.assert_allclose(got, torch.atan2(y, x).numpy(), rtol=1e-6)

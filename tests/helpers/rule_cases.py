@@ -8,15 +8,19 @@ from onnx import helper
 
 from rewrite.api import load_rules, prepare
 from rewrite.graph import IR_VERSION, OPSET, Graph, Node
-from rewrite.rule import Case, NodeView, Op, Refusal, Rule, all_rules
+from rewrite.rule import Case, NodeView, Op, Refusal, Rule, all_rules, operator_of
 
 #: Values that every float input of a case meets: zeros of both signs, tiny, saturating, large, and ordinary ones.
 EDGES = (0.0, -0.0, 1e-38, -1e-38, 0.5, -0.5, 1.5, 2.5, 1.0, -1.0, 88.0, -88.0, 3e4, -3e4)
 
+#: Versions of the other domains whose operators have rules.
+DOMAINS = {"ai.onnx.ml": 3, "ai.onnx.preview.training": 1}
+
 
 def model_of(case: Case) -> onnx.ModelProto:
     """The case's text as a model."""
-    text = f'<ir_version: {IR_VERSION}, opset_import: ["": {OPSET}]> case {case.text}'
+    imports = "".join(f', "{domain}": {version}' for domain, version in DOMAINS.items() if f"{domain}." in case.text)
+    text = f'<ir_version: {IR_VERSION}, opset_import: ["": {OPSET}{imports}]> case {case.text}'
     model = onnx.parser.parse_model(text)
     onnx.checker.check_model(model)
     return model
@@ -48,7 +52,7 @@ def every_case() -> list[tuple[Rule, Case]]:
 def apply_rule(rule: Rule, model: onnx.ModelProto) -> tuple[Graph, Refusal | list[Node]]:
     """The rule on the first node of its operator, whatever a target says of it."""
     graph = prepare(model)
-    node = next(n for n in graph.nodes if n.op == rule.operator)
+    node = next(n for n in graph.nodes if operator_of(n) == rule.operator)
     op = Op(graph, node.outputs[0].name)
     origin = graph.origin(node)
     result = rule.body(op, NodeView(node))

@@ -14,6 +14,7 @@ from convert.errors import BadModel
 from rewrite.graph import OPSET, Graph, infer, is_constant, probe_of, shape_of, static_shape, value
 from rewrite.order import topological
 from rewrite.passes.infer_shapes import infer_shapes
+from rewrite.probe import filled
 
 CHAIN = "(float[2,3] x) => (float[2,3] y) { a = Neg(x) b = Exp(a) c = Abs(b) d = Add(a, c) e = Mul(d, b) y = Sqrt(e) }"
 
@@ -237,7 +238,25 @@ def test_large_constants_enter_probes_by_shape() -> None:
     node = graph.nodes[-1]
     weight = graph.constant(np.full((40, 40), 3, np.float32))
     node.inputs[1] = weight
-    assert not numpy_helper.to_array(graph.probe(node).graph.initializer[0]).any()
+    probe = graph.probe(node)
+    assert not probe.graph.initializer[0].raw_data
+    onnx.checker.check_model(filled(probe, np.zeros), full_check=True)
+    node.inputs[1] = graph.constant(np.full((40, 40), 4, np.float32))
+    assert graph.probe(node).SerializeToString(deterministic=True) == probe.SerializeToString(deterministic=True)
+
+
+def test_floats_that_no_legality_hangs_on_enter_probes_by_shape() -> None:
+    def probe(array: np.ndarray) -> bytes:
+        graph = graph_of("(float[40] x, float[N] z) => (float[40] y) { y = Add(x, z) }")
+        graph.nodes[0].inputs[1] = graph.constant(array)
+        content: bytes = graph.probe(graph.nodes[0]).SerializeToString(deterministic=True)
+        return content
+
+    ones, infinite, few = np.ones(40, np.float32), np.full(40, -np.inf, np.float32), np.ones(2, np.float32)
+    assert probe(ones) == probe(2 * ones)
+    assert probe(ones) != probe(infinite)
+    assert probe(few) != probe(2 * few)
+    assert probe(ones.astype(np.int64)) != probe(2 * ones.astype(np.int64))
 
 
 def test_probe_of_a_written_model_is_the_engines() -> None:

@@ -92,6 +92,10 @@ MODELS = {
         16,
         '(float[1,1,3,3] x, float[1,2,2,2] g) => (float[1,1,2,2] y) { y = GridSample<mode="bilinear">(x, g) }',
     ),
+    "STFT-17": (
+        17,
+        "(float[1,16,1] x) => (float[1,3,5,2] y) <int64 s={4}, int64 l={8}> { y = STFT(x, s, , l) }",
+    ),
     "DFT-17": (17, "(float[1,8,1] x) => (float[1,5,2] y) { y = DFT<axis=1, onesided=1>(x) }"),
     "GroupNormalization-18": (
         18,
@@ -100,8 +104,21 @@ MODELS = {
     ),
     "Softplus-26": (26, "(float[4,6] x) => (float[4,6] y) { y = Softplus(x) }"),
     "Relu-27": (27, "(float[4,6] x) => (float[4,6] y) { y = Relu(x) }"),
+    "CausalConvWithState-27": (
+        27,
+        "(float[1,2,5] x, float[1,2,2] p) => (float[1,2,5] y, float[1,2,2] s) <float[2,1,3] w={1,2,3,4,5,6}>"
+        " { y, s = CausalConvWithState(x, w, , p) }",
+    ),
     "Mod-28": (28, "(int64[4] x) => (int64[4] y) <int64[1] k={2}> { y = Mod(x, k) }"),
     "Mod-28 fmod": (28, "(float[4] x) => (float[4] y) <float[1] k={0.3}> { y = Mod<fmod=1>(x, k) }"),
+    "Mod-28 of floats": (28, "(float[4] x, float[4] k) => (float[4] y) { y = Mod(x, k) }"),
+    "BitShift-28 left": (28, '(int32[4] x, int32[4] k) => (int32[4] y) { y = BitShift<direction="LEFT">(x, k) }'),
+    "BitShift-28 right": (28, '(int64[4] x, int64[4] k) => (int64[4] y) { y = BitShift<direction="RIGHT">(x, k) }'),
+    "BitShift-28 beyond": (
+        28,
+        '(uint8[4] x) => (uint8[4] y) <uint8[4] k = {0, 1, 7, 200}> { y = BitShift<direction="LEFT">(x, k) }',
+    ),
+    "BitShift-28 within": (28, '(uint8[4] x) => (uint8[4] y) <uint8 k = {3}> { y = BitShift<direction="LEFT">(x, k) }'),
     "SpaceToDepth-28 DCR": (
         28,
         '(float[1,1,4,4] x) => (float[1,4,2,2] y) { y = SpaceToDepth<blocksize=2, mode="DCR">(x) }',
@@ -135,8 +152,7 @@ def test_means_the_same(name: str) -> None:
 @pytest.mark.parametrize(
     ("opset", "text", "words"),
     [
-        (28, "(float[4] x, float[4] k) => (float[4] y) { y = Mod(x, k) }", "fmod"),
-        (28, "(int32[4] x, int32[4] k) => (int32[4] y) { y = BitShift<direction=\"LEFT\">(x, k) }", "tensor.int32."),
+        (28, '(bfloat16[4] x) => (bfloat16 y) { y = Einsum<equation="i->">(x) }', "tensor.bfloat16."),
         (6, "(float[1,3,3] x, float[3] s) => (float[1,3,3] y) { y = PRelu(x, s) }", "channels"),
         (3, "(float[2,3] x) => (float[2,3] y) { y = Upsample<width_scale=1.0, height_scale=1.0>(x) }", "converted"),
     ],
@@ -147,7 +163,8 @@ def test_what_has_no_equal_is_refused(opset: int, text: str, words: str) -> None
 
 
 def test_all_that_has_no_equal_is_named() -> None:
-    model = parse("(float[4] x, float[4] k) => (float[4] y) { z = Mod(x, k) y = Mod(z, k) }", 28)
+    text = '(bfloat16[4] x) => (bfloat16 y) { z = Einsum<equation="i->i">(x) y = Einsum<equation="i->">(z) }'
+    model = parse(text, 28)
     with pytest.raises(BadModel) as caught:
         settle_opset(model)
     assert ["'z'" in f.where or "'y'" in f.where for f in caught.value.findings] == [True, True]

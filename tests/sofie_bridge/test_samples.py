@@ -9,7 +9,8 @@ from small_models import parse
 
 from convert.errors import BadSamples
 from rewrite.passes.infer_shapes import infer_shapes
-from sofie_bridge.samples import SIZES, Arrays, Sample, check, index_bounds, make_samples
+from sofie_bridge.reference import OnnxReference
+from sofie_bridge.samples import SIZES, Arrays, Sample, check, fitting_size, index_bounds, make_samples
 
 
 def model(text: str) -> onnx.ModelProto:
@@ -37,7 +38,14 @@ def test_symbols_take_several_sizes_and_differ() -> None:
         assert sample.arrays["z"].shape[1] == n
         sizes.append((n, m))
     assert sizes == [(5, 6), (1, 1), (16, 17)]
-    assert SIZES == (5, 1, 16)
+    assert SIZES[0] == 5
+
+
+def test_a_size_that_the_model_runs_with() -> None:
+    """A TopK of 8 among 5 is an error: the reference is asked with more."""
+    eight = model("(float[N] x) => (float[8] y, int64[8] i) <int64[1] k = {8}> { y, i = TopK(x, k) }")
+    assert fitting_size(eight, OnnxReference(eight)) == SIZES[1]
+    assert fitting_size(model(PAIR), OnnxReference(model(PAIR))) == SIZES[0]
 
 
 @pytest.mark.parametrize(
