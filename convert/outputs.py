@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def place_outputs(
     place = destination(request, emitted.named.name)
     if request.to == "onnx":
         source = folder / "rewritten.onnx"
-        source.write_bytes(emitted.named.model.SerializeToString())  # names and constants as SOFIE was given them
+        copyfile(emitted.onnx, source)  # names and constants as SOFIE was given them
         return publish({place.folder / f"{place.name}.onnx": source})
     prepend_summary(emitted.header, report, rewritten)
     if request.to == "project":

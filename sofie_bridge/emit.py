@@ -49,15 +49,19 @@ class Named:
 
 @dataclass(frozen=True)
 class Emitted:
-    """A header as SOFIE wrote it, and its weight file where it has one."""
+    """A header as SOFIE wrote it, and its weight file where it has one.
+
+    :param onnx: the model as SOFIE was given it. :param named: its names; the weights are in that file alone.
+    """
 
     header: Path
     weights: Path | None
+    onnx: Path
     named: Named
 
 
 def emit(model: onnx.ModelProto, name: str, folder: Path, sofie: Sofie, *, weights: Weights = "file") -> Emitted:
-    """Write ``<name>.hxx`` and its weights into ``folder``.
+    """Write ``<name>.hxx``, its weights and the ``<name>.onnx`` that they were made of into ``folder``.
 
     :param model: rewritten, every node legal, shapes inferred.
     :raises SofieRefused: SOFIE takes each node but not the whole; with SOFIE's words.
@@ -71,12 +75,13 @@ def emit(model: onnx.ModelProto, name: str, folder: Path, sofie: Sofie, *, weigh
     onnx.save(named.model, path)
     header = folder / f"{named.name}.hxx"
     answer = _generate(named, path, header, _OPTIONS[weights], sofie)
-    path.unlink()
     if answer.outcome != "generated":
+        path.unlink()
         _raise(model, named, answer, folder, sofie)
     text = header.read_text()
     wrong = disagreements(named.model, answer.tensors, text)
     if wrong:
+        path.unlink()
         raise WrongShapes(
             "SOFIE sees tensors otherwise than ONNX does",
             findings=tuple(Finding(w) for w in wrong),
@@ -84,7 +89,8 @@ def emit(model: onnx.ModelProto, name: str, folder: Path, sofie: Sofie, *, weigh
         )
     header.write_text(re.sub(r"\A//Code generated automatically by SOFIE[^\n]*\n", "", text))
     file = folder / (named.name + _SUFFIXES[weights])
-    return Emitted(header, file if _SUFFIXES[weights] and file.exists() else None, named)
+    del named.model.graph.initializer[:]  # a copy of the weights less
+    return Emitted(header, file if _SUFFIXES[weights] and file.exists() else None, path, named)
 
 
 def _generate(named: Named, path: Path, header: Path | None, options: int, sofie: Sofie) -> Answer:

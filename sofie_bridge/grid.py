@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from convert.errors import ConvertError
 from rewrite.api import prepare
 from rewrite.graph import OPSET
+from sofie_bridge import grid_attributes
 from sofie_bridge.samples import Array
 
 #: Types of the tensors that the pipeline takes.
@@ -73,8 +74,8 @@ def with_constants(model: onnx.ModelProto, inputs: list[Array]) -> onnx.ModelPro
 
 
 def grid() -> Iterator[onnx.ModelProto]:
-    """Operators over dtypes, ranks, broadcasting, and constant or run-time operands."""
-    for written in _texts():
+    """Operators over dtypes, ranks, broadcasting, attributes, and constant or run-time operands."""
+    for written in (*_texts(), *grid_attributes.texts()):
         text = written.replace("[]", "")  # the parser writes a scalar's shape as none
         model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": {OPSET}]> point {text}')
         yield from _probes(model)

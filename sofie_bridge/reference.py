@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ import onnx
 
 from convert.errors import BadSamples
 from sofie_bridge.samples import Array, Arrays
+
+#: Bytes of a model from which on it is handed over in a file.
+LARGE = 64 << 20
 
 
 class OnnxReference:
@@ -38,7 +42,7 @@ class OnnxReference:
         try:
             if second:
                 raise states.NotImplemented("it is not asked")
-            session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            session = _session(model, options)
         except (
             states.Fail,
             states.NotImplemented,
@@ -105,3 +109,15 @@ class OnnxReference:
 
 def _last_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[-1]
+
+
+def _session(model: onnx.ModelProto, options: Any) -> Any:
+    """A session; of a large model by way of a file, since one made of bytes keeps them."""
+    import onnxruntime as ort
+
+    providers = ["CPUExecutionProvider"]
+    if model.ByteSize() < LARGE:
+        return ort.InferenceSession(model.SerializeToString(), options, providers=providers)
+    with NamedTemporaryFile(prefix="sofie-reference-", suffix=".onnx") as file:
+        onnx.save(model, file.name)
+        return ort.InferenceSession(file.name, options, providers=providers)

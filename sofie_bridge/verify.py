@@ -73,8 +73,8 @@ class Verification:
 @dataclass
 class _Answers:
     sample: Sample
-    by: dict[str, Mapping[str, Array]]
-    noise: dict[str, Array | float]
+    by: dict[str, Mapping[str, Array]] = field(default_factory=dict)
+    noise: dict[str, Array | float] = field(default_factory=dict)
 
 
 def verify(
@@ -94,9 +94,17 @@ def verify(
     :raises convert.errors.VerifyError: it does not compile, crashes, throws, hangs, or nothing can be compared on.
     """
     ports = Ports(exported, rewritten)
-    original, ask = OnnxReference(exported), OnnxReference(rewritten)
-    references: dict[str, Reference] = {"exported": ports.asked(original), "rewritten": ask}
-    answers, left_out = _ask_references(references, ports.asked(framework) if framework else None, samples)
+    answers = [_Answers(sample) for sample in samples]
+    left_out: list[tuple[str, str]] = []
+    # One after the other, and dropped: each holds the weights.
+    original = OnnxReference(exported)
+    answered_by = original.name
+    _ask("exported", ports.asked(original), answers, left_out)
+    del original
+    _ask("rewritten", OnnxReference(rewritten), answers, left_out, moving=True)
+    if framework is not None:
+        _ask("framework", ports.asked(framework), answers, left_out)
+    _check_left(answers, left_out)
     inputs = {i.name: emitted.named.tensors[i.name] for i in rewritten.graph.input}
     outputs = {emitted.named.tensors[o.name]: o.name for o in rewritten.graph.output}
     runs = run_header(
@@ -123,7 +131,7 @@ def verify(
         why = nan_inside(rewritten, x.sample.arrays)
         if why:
             left_out.append((x.sample.name, f"{why}: inputs that the model is not for"))
-            answers.remove(x)
+            answers[:] = [a for a in answers if a is not x]
     _check_left(answers, left_out)
     measured = compared(answers)
     failures = tuple(f for m in measured for f in _judge(m))
@@ -131,28 +139,35 @@ def verify(
         tuple(measured),
         tuple(x.sample.name for x in answers),
         tuple(left_out),
-        original.name,
+        answered_by,
         failures,
         next((x.sample for m in measured if m.wrong for x in answers if x.sample.name == m.worst), None),
     )
 
 
-def _ask_references(
-    references: Mapping[str, Reference], framework: Reference | None, samples: Sequence[Sample]
-) -> tuple[list[_Answers], list[tuple[str, str]]]:
-    answers: list[_Answers] = []
-    left_out: list[tuple[str, str]] = []
-    for sample in samples:
+def _ask(
+    name: str,
+    reference: Reference,
+    answers: list[_Answers],
+    left_out: list[tuple[str, str]],
+    *,
+    moving: bool = False,
+) -> None:
+    """Add a reference's answers; inputs that it does not take leave the list.
+
+    :param moving: ask too how far they move with the inputs.
+    """
+    for x in list(answers):
         try:
-            by: dict[str, Mapping[str, Array]] = {name: ask(sample.arrays) for name, ask in references.items()}
+            x.by[name] = reference(x.sample.arrays)
         except BadSamples as error:
-            left_out.append((sample.name, error.finding.why))
+            if name == "framework":
+                raise
+            left_out.append((x.sample.name, error.finding.why))
+            answers[:] = [a for a in answers if a is not x]
             continue
-        if framework is not None:
-            by["framework"] = framework(sample.arrays)
-        answers.append(_Answers(sample, by, noise(references["rewritten"], sample, by["rewritten"])))
-    _check_left(answers, left_out)
-    return answers, left_out
+        if moving:
+            x.noise = noise(reference, x.sample, x.by[name])
 
 
 def _check_left(answers: Sequence[_Answers], left_out: Sequence[tuple[str, str]]) -> None:

@@ -40,7 +40,10 @@ def test_weights(weights: Weights, suffix: str, tmp_path: Path, sofie: Sofie) ->
     emitted = emit(model(MLP), "net", tmp_path, sofie, weights=weights)
     assert emitted.header == tmp_path / "net.hxx"
     assert emitted.weights == (tmp_path / f"net{suffix}" if suffix else None)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["net.hxx"] + [f"net{suffix}"] * bool(suffix))
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        ["net.hxx", "net.onnx"] + [f"net{suffix}"] * bool(suffix)
+    )
+    assert emitted.onnx == tmp_path / "net.onnx"
     text = emitted.header.read_text()
     assert "namespace SOFIE_net" in text
     assert "Code generated automatically" not in text, "the date makes every header another"
