@@ -24,6 +24,9 @@ from rewrite.sequences import SEQUENCES, Call, Inputs, Open, sequence_of, stacke
 #: Nodes of bodies gone through for one loop: what takes more stays a loop.
 LIMIT = 20_000
 
+#: Operators that end a program, or read what is not theirs, on inputs that a condition may be there to keep away.
+_MAY_FAIL = frozenset({"Div", "Mod", "Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "Loop"})
+
 #: The operators that are expanded here, in bodies and, but for ``If``, in the graph itself.
 LOOPS = frozenset({"Loop", "Scan", "SequenceMap"})
 EXPANDED = LOOPS | SEQUENCES.keys()
@@ -106,8 +109,19 @@ class _Unroller:
     def _if(self, attributes: dict[str, Any], inputs: Inputs) -> list[Tensor]:
         condition = value(inputs[0])
         if condition is None:
-            raise Open("its condition is not known before the model runs")
+            return self._either(inputs[0], attributes["then_branch"], attributes["else_branch"])
         return self._body(attributes["then_branch" if condition.reshape(-1)[0] else "else_branch"], [])
+
+    def _either(self, condition: Any, then: Any, other: Any) -> list[Tensor]:
+        """Both branches, and one's results: where neither can fail, and they have one shape."""
+        open_ = "its condition is not known before the model runs, and"
+        if any(node.op in _MAY_FAIL for branch in (then, other) for node in branch.nodes):
+            raise Open(f"{open_} a branch that is not taken may divide by zero or index beyond its tensor")
+        pairs = list(zip(self._body(then, []), self._body(other, []), strict=True))
+        if any(shape_of(a) is None or shape_of(a) != shape_of(b) for a, b in pairs):
+            raise Open(f"{open_} its branches give different shapes")
+        scalar = self.op.Reshape(condition, self.op.const([], np.int64), allowzero=0)
+        return [self.op.Where(scalar, a, b) for a, b in pairs]
 
     def _loop(self, body: Any, inputs: Inputs, outputs: int) -> list[Tensor]:
         most, asked = (inputs[k] if k < len(inputs) else None for k in (0, 1))

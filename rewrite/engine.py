@@ -193,8 +193,9 @@ class Engine:
         names = {o.name for o in node.outputs}
         if names <= self._computed_outputs:
             return None
-        self._computed_outputs |= names
-        return self._computed(node)
+        left = self._computed(node)
+        self._computed_outputs |= names if left is not None else set()
+        return left
 
     def _computed(self, node: Node) -> list[Node] | None:
         """Put constants in the place of the node's outputs, and an Identity where one is an output of the model."""

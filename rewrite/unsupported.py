@@ -75,7 +75,6 @@ _BY_NAME = {
     **dict.fromkeys(("NonZero", "NonMaxSuppression", "Unique", "Compress"), _COUNTED),
     "MelWeightMatrix": _SIZED,
     **dict.fromkeys(("If", "Loop", "Scan"), _CONTROL),
-    "TfIdfVectorizer": _TEXT,
     "ImageDecoder": _PICTURE,
 }
 

@@ -33,8 +33,8 @@ _BODY = "<body = b (int64 i, bool c, float[3] u) => (bool d, float[3] v) { d = I
             """(float[3] x, bool q) => (float[3] y) <int64 n = {3}, bool t = {1}> {
             y = Loop<body = b (int64 i, bool c, float[3] u) => (bool d, float[3] v)
             { d = Identity(c) v = If(q) <then_branch = p () => (float[3] k) { k = Neg(u) },
-            else_branch = e () => (float[3] l) { l = Exp(u) }> }> (n, t, x) }""",
-            refuses="If inside it: its condition is not known before the model runs",
+            else_branch = e () => (float[3] l) { l = Div(u, u) }> }> (n, t, x) }""",
+            refuses="If inside it: its condition is not known before the model runs, and a branch",
         ),
     ],
 )
@@ -56,4 +56,24 @@ def loop_to_its_trips(op: Op, node: NodeView) -> Result:
 )
 def scan_to_its_trips(op: Op, node: NodeView) -> Result:
     """Scan(v, x) = body(x[n - 1], … body(x[0], v)), n the known size of the axis of x"""
+    return expanded(op, node)
+
+
+def _if(then: str, other: str, shape: str = "3") -> str:
+    y, k, n = (f"float[{shape}] {name}" for name in "ykl")
+    branches = f"then_branch = p () => ({k}) {{ {then} }}, else_branch = e () => ({n}) {{ {other} }}"
+    return f"(float[3] x, bool c) => ({y}) {{ y = If(c) <{branches}> }}"
+
+
+@rule(
+    "If",
+    cases=[
+        case(_if("k = Neg(x)", "l = Exp(x)")),
+        case(_if("m = Neg(x) k = Concat<axis=0>(m, x)", "l = Concat<axis=0>(x, x)", "6")),
+        case(_if("k = Neg(x)", "l = Div(x, x)"), refuses="a branch that is not taken may divide by zero"),
+        case(_if("k = Neg(x)", "l = Concat<axis=0>(x, x)", "N"), refuses="its branches give different shapes"),
+    ],
+)
+def if_to_where(op: Op, node: NodeView) -> Result:
+    """If(c; a, b) = Where(c, a, b), both computed, where neither can fail"""
     return expanded(op, node)
