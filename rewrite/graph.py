@@ -255,6 +255,13 @@ class Graph:
                 _move_consumers(old, new)
         return added
 
+    def exchange(self, node: Node, new: Node) -> list[Node]:
+        """Let ``new`` take the place of ``node``, each with one output; the nodes that stand there now."""
+        out = node.outputs[0]
+        if out.name in self.origins:
+            self.origins[new.outputs[0].name] = self.origins[out.name]
+        return [new, *self.substitute(node, [new.outputs[0]])]
+
     def sort(self) -> None:
         """Put the nodes into topological order, stable for nodes already in order."""
         order = topological(self.nodes, dependencies, lambda node: [o for o in node.outputs if o.name])

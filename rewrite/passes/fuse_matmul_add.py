@@ -19,10 +19,7 @@ def fuse_matmul_add(graph: Graph, takes: Callable[[Node], bool]) -> None:
             graph.discard([] if fused is None else [fused])
             kept.append(node)
             continue
-        out = node.outputs[0]
-        if out.name in graph.origins:
-            graph.origins[fused.outputs[0].name] = graph.origins[out.name]
-        kept += [fused, *graph.substitute(node, [fused.outputs[0]])]
+        kept += graph.exchange(node, fused)
     graph.nodes = kept
     graph.drop_dead()
 

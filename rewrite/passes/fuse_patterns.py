@@ -46,10 +46,7 @@ def fuse_patterns(graph: Graph, takes: Callable[[Node], bool]) -> None:
         if fused is None:
             kept.append(node)
             continue
-        out = node.outputs[0]
-        if out.name in graph.origins:
-            graph.origins[fused.outputs[0].name] = graph.origins[out.name]
-        kept += [fused, *graph.substitute(node, [fused.outputs[0]])]
+        kept += graph.exchange(node, fused)
     graph.nodes = kept
     graph.drop_dead()
 
