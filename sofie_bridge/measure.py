@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,17 @@ import onnx
 
 from convert.errors import BadSamples
 from rewrite.probe import filled
-from sofie_bridge.batch import Piece, Ran, run_pieces
+from sofie_bridge.batch import CHUNK, Piece, Ran, run_pieces
 from sofie_bridge.compare import Tolerance, compare
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import SEED, Array, Arrays, Sample, fitting_size, make_samples
 from sofie_bridge.sofie import Sofie
 from sofie_bridge.toolchain import Toolchain
 from sofie_bridge.verify import noise
+
+#: Bytes that measuring several models at once may take, and how often each sample is held: given, expected, moved.
+MEMORY = 1 << 30
+COPIES = 4
 
 #: Inputs of zeros, ones and -inf.
 MASKED = "masked"
@@ -50,6 +55,37 @@ def measure(
     :param models: small, shapes inferred; weights that probes leave out are filled with noise.
     :param masked: also on inputs with rows of -inf, as the masks of attention have them; for single nodes.
     """
+    found: list[Measured] = []
+    for part in _parts(models):
+        found += _measured(part, sofie, toolchain, masked=masked)
+    return found
+
+
+def _parts(models: Sequence[onnx.ModelProto]) -> Iterator[list[onnx.ModelProto]]:
+    """As many models at a time as one library takes, and as memory does."""
+    part: list[onnx.ModelProto] = []
+    held = 0
+    for model in models:
+        size = _bytes(model)
+        if part and (len(part) == CHUNK or held + size > MEMORY):
+            yield part
+            part, held = [], 0
+        part.append(model)
+        held += size
+    if part:
+        yield part
+
+
+def _bytes(model: onnx.ModelProto) -> int:
+    """What measuring it takes, about: its weights twice, its inputs and outputs as often as there are samples."""
+    graph = model.graph
+    weights = sum(8 * prod(t.dims) for t in graph.initializer)
+    dims = (i.type.tensor_type.shape.dim for i in (*graph.input, *graph.output))
+    elements: int = weights // 8 + sum(4 * COPIES * prod(d.dim_value or 16 for d in shape) for shape in dims)
+    return 8 * elements
+
+
+def _measured(models: Sequence[onnx.ModelProto], sofie: Sofie, toolchain: Toolchain, *, masked: bool) -> list[Measured]:
     filled = [with_noise(m) for m in models]
     judged = [_references(m, masked=masked) for m in filled]
     pieces = [
@@ -69,9 +105,12 @@ def with_noise(probe: onnx.ModelProto) -> onnx.ModelProto:
     def numbers(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         if dtype.kind in "biu":
             return np.zeros(shape, dtype)
-        vector = len(shape) < 2
-        array = generator.uniform(0.5, 1.5, shape) if vector else generator.standard_normal(shape) / shape[-1] ** 0.5
-        return np.asarray(array, dtype)
+        drawn = generator.random(shape, np.float32)  # in float32 from the start: it may be a large matrix
+        drawn += np.float32(0.5)
+        if len(shape) > 1:
+            drawn -= 1
+            drawn *= np.float32((12 / shape[-1]) ** 0.5)
+        return drawn.astype(dtype, copy=False)
 
     return filled(probe, numbers)
 
