@@ -65,12 +65,24 @@ def _fold(graph: Graph, node: Node) -> set[int]:
         step = None if reader is None else _affine(reader, out, node.op, channels)
         if reader is None or step is None or (node.op == "MatMul" and step.shift is not None):
             return gone
+        if reader.op == "BatchNormalization" and _is_cheaper_apart(node):
+            return gone
         with np.errstate(all="ignore"):
             folded = _folded(node, step)
         if folded is None:
             return gone
         gone.add(id(reader))
         _put(graph, node, reader, folded)
+
+
+def _is_cheaper_apart(node: Node) -> bool:
+    """A convolution by one element without a bias: the one that it would get costs what the normalisation does.
+
+    SOFIE spreads a bias to the whole output first. Measured: 3 to 6 % slower with it, 28 x 28, 64 channels.
+    """
+    kernel = (shape_of(node.inputs[1]) or ())[2:]
+    biased = len(node.inputs) > 2 and bool(node.inputs[2].name)
+    return node.op == "Conv" and not biased and all(k == 1 for k in kernel)
 
 
 def _affine(node: Node, x: Tensor, op: str, channels: int) -> _Affine | None:
