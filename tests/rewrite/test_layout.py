@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -282,25 +281,16 @@ def test_provenance_survives() -> None:
     assert {n.op: graph.origin(n).source for n in graph.nodes} == {"Relu": "net.py:1", "Exp": "net.py:2"}
 
 
-def test_long_models_take_linear_time() -> None:
-    """A chain of transposes and what they sink through: twice as long takes about twice the time."""
-
-    def seconds(blocks: int) -> float:
-        lines, last = [], "x"
-        for k in range(blocks):
-            lines.append(
-                f"a{k} = Transpose<{LAST}>({last}) b{k} = Relu(a{k}) c{k} = Add(b{k}, b{k}) d{k} = Transpose<{FIRST}>(c{k})"
-            )
-            last = f"d{k}"
-        text = f"(float[1,2,3,4] x) => (float[1,2,3,4] y) {{ {' '.join(lines)} y = Neg({last}) }}"
-        graph = prepare(parse(text))
-        start = perf_counter()
-        push_transposes(graph)
-        taken = perf_counter() - start
-        assert {n.op for n in graph.nodes} == {"Relu", "Add", "Neg"}
-        return taken
-
-    assert seconds(1600) < 6 * seconds(400)
+def test_a_long_chain_comes_to_nothing() -> None:
+    """A thousand blocks; how long that takes is for ``bench/legalise.py``."""
+    lines, last = [], "x"
+    for k in range(1000):
+        lines.append(f"a{k} = Transpose<{LAST}>({last}) b{k} = Relu(a{k}) c{k} = Add(b{k}, b{k})")
+        lines.append(f"d{k} = Transpose<{FIRST}>(c{k})")
+        last = f"d{k}"
+    graph = prepare(parse(f"(float[1,2,3,4] x) => (float[1,2,3,4] y) {{ {' '.join(lines)} y = Neg({last}) }}"))
+    push_transposes(graph)
+    assert {n.op for n in graph.nodes} == {"Relu", "Add", "Neg"}
 
 
 @pytest.mark.parametrize("network", [resnet, mobilenet])
