@@ -79,10 +79,10 @@ def _parts(models: Sequence[onnx.ModelProto]) -> Iterator[list[onnx.ModelProto]]
 def _bytes(model: onnx.ModelProto) -> int:
     """What measuring it takes, about: its weights twice, its inputs and outputs as often as there are samples."""
     graph = model.graph
-    weights = sum(8 * prod(t.dims) for t in graph.initializer)
-    dims = (i.type.tensor_type.shape.dim for i in (*graph.input, *graph.output))
-    elements: int = weights // 8 + sum(4 * COPIES * prod(d.dim_value or 16 for d in shape) for shape in dims)
-    return 8 * elements
+    weights: int = sum(prod(t.dims) for t in graph.initializer)
+    shapes = (i.type.tensor_type.shape.dim for i in (*graph.input, *graph.output))
+    samples: int = sum(prod(d.dim_value or 16 for d in shape) for shape in shapes)
+    return 8 * (weights + 4 * COPIES * samples)
 
 
 def _measured(models: Sequence[onnx.ModelProto], sofie: Sofie, toolchain: Toolchain, *, masked: bool) -> list[Measured]:
