@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx
 import pytest
+from fake_targets import Without
 from small_models import assert_same_numbers, operators, parse
 
 from rewrite import rule as registry
@@ -11,20 +12,6 @@ from rewrite.api import load_rules, prepare
 from rewrite.engine import Engine, Outcome
 from rewrite.graph import Graph
 from rewrite.target import Target, Verdict
-
-
-class Refusing:
-    """Takes all but one operator, and merges nothing."""
-
-    name = "the fake"
-    merges: frozenset[tuple[str, str]] = frozenset()
-
-    def __init__(self, refused: str) -> None:
-        self.refused = refused
-
-    def judge(self, probe: onnx.ModelProto) -> Verdict:
-        legal = probe.graph.node[-1].op_type != self.refused
-        return Verdict(legal, "" if legal else f"no {self.refused} here")
 
 
 def run(text: str, target: Target) -> tuple[Graph, Outcome]:
@@ -82,7 +69,7 @@ def test_shape_arithmetic_is_judged_with_what_reads_it(no_rules: None) -> None:
     """A target that follows sizes takes Shape before Reshape, and may refuse it alone."""
     seen: list[list[str]] = []
 
-    class Watching(Refusing):
+    class Watching(Without):
         def judge(self, probe: onnx.ModelProto) -> Verdict:
             seen.append([n.op_type for n in probe.graph.node])
             return super().judge(probe)
@@ -97,5 +84,5 @@ def test_shape_arithmetic_is_judged_with_what_reads_it(no_rules: None) -> None:
 
 
 def test_sizes_that_the_model_gives_are_judged_as_tensors(no_rules: None) -> None:
-    _, outcome = run("(float[N,4] x) => (int64[2] y) { y = Shape(x) }", Refusing("Shape"))
+    _, outcome = run("(float[N,4] x) => (int64[2] y) { y = Shape(x) }", Without("Shape"))
     assert [s.operator for s in outcome.stuck] == ["Shape"]

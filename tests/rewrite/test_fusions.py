@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from fake_targets import Without
 from improved import improved
 from onnx import helper, numpy_helper
 from small_models import operators, parse
@@ -218,20 +219,6 @@ def test_a_scale_along_another_axis_stays_behind_the_normalization() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ the whole
-
-
-class Without:
-    """A target that takes all but what it is told; it counts what it is asked."""
-
-    name = "the fake"
-    merges: frozenset[tuple[str, str]] = frozenset()
-
-    def __init__(self, *refused: str) -> None:
-        self.refused = refused
-
-    def judge(self, probe: onnx.ModelProto) -> Verdict:
-        found = [n.op_type for n in probe.graph.node if n.op_type in self.refused]
-        return Verdict(not found, f"no {found[0]} here" if found else "")
 
 
 def test_to_be_faster_costs_no_node_its_way() -> None:

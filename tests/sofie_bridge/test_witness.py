@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from fake_targets import Without
 from rule_cases import every_case, model_of
 from small_models import parse
 
@@ -20,19 +21,6 @@ from rewrite.target import Verdict
 from sofie_bridge.witness import OnnxWitness
 
 CASE = [case("(float[3] x) => (float[3] y) { y = Neg(x) }")]
-
-
-class Without:
-    """A target that lacks some operators."""
-
-    name = "the fake"
-    merges: frozenset[tuple[str, str]] = frozenset()
-
-    def __init__(self, *refused: str) -> None:
-        self.refused = refused
-
-    def judge(self, probe: onnx.ModelProto) -> Verdict:
-        return Verdict(probe.graph.node[-1].op_type not in self.refused, "no")
 
 
 @pytest.fixture
