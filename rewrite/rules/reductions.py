@@ -27,6 +27,7 @@ _OF_ONE = {
 
 @rule(*_OF_ONE, cases=[
     *(case(f"(float[2,3] x) => (float[2,3] y) {{ y = {o}<noop_with_empty_axes=1>(x) }}") for o in _OF_ONE),
+    case("(int64[2] x) => (int64[2] y) { y = ReduceLogSum<noop_with_empty_axes=1>(x) }", refuses="Log of integers"),
     case("(float[2,3] x) => (float[2,3] y) <int64[0] a = {}> { y = ReduceL2<noop_with_empty_axes=1>(x, a) }"),
     case("(float[2,3] x) => (float y) { y = ReduceSum<keepdims=0>(x) }"),
     case("(float[4] x) => (float y) <int64[1] a = {-1}> { y = ReduceMax<keepdims=0>(x, a) }"),
@@ -48,6 +49,8 @@ def reduction_to_kept_axes(op: Op, node: NodeView) -> Result:
     if isinstance(axes, Refusal):
         return axes
     if not axes:
+        if node.op == "ReduceLogSum" and op.dtype(node.x).kind != "f":
+            return refuse("there is no Log of integers")
         return _OF_ONE[node.op](op, node.x)
     rank = op.rank(node.x)
     whole = len(axes) == rank

@@ -20,6 +20,7 @@ from onnx.backend.test.runner import Runner
 
 import convert
 import sofie_bridge
+from sofie_bridge.isolate import run_header
 
 FOLDER = Path(DATA_DIR) / "light"
 #: onnx's own list of them, with the tolerance of each: rtol is 2e-3 for DenseNet and 1e-3 for the others, atol 1e-7.
@@ -39,11 +40,17 @@ def test_no_network_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_gives_the_outputs_shipped_with_it(name: str, tmp_path: Path) -> None:
-    report = convert.convert(FOLDER / f"light_{name}.onnx", output=tmp_path / f"{name}.hxx")
+def test_gives_the_outputs_shipped_with_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the BLAS kernels that every x86 has: of a thousand equal numbers in front of a Softmax, others round some
+    differently, and the largest takes it all.
+    """
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")  # read when a BLAS is loaded: in the header's own process
+    path = tmp_path / f"{name}.hxx"
+    report = convert.convert(FOLDER / f"light_{name}.onnx", output=path)
     assert report.verified
-    with sofie_bridge.load(tmp_path / f"{name}.hxx") as header:
-        (found,) = header(given(name)).values()
+    with sofie_bridge.load(path) as header:
+        (image,) = header.inputs
+    ((found,),) = (run.values() for run in run_header(path, path.with_suffix(".dat"), [{image.name: given(name)}]))
     expected = numpy_helper.to_array(onnx.load_tensor(FOLDER / f"light_{name}_output_0.pb"))
     np.testing.assert_allclose(found, expected, rtol=TESTS[name].rtol, atol=TESTS[name].atol)
 
