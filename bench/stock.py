@@ -106,7 +106,7 @@ def exported(subject: run.Subject, folder: Path) -> Path:
 
     given = parser().parse_args(list(subject.options))
     inputs = tuple(TensorSpec.parse(i) for i in given.input)
-    loaded = converters.load(Path(given.model), LoadOptions(inputs, given.allow_pickle, given.factory, (), False))
+    loaded = converters.load(Path(given.model), LoadOptions(inputs, allow_code=given.allow_code, model=given.factory))
     path = folder / f"{subject.name}.onnx"
     onnx.save(loaded.model, path)
     return path

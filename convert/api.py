@@ -11,10 +11,10 @@ from typing import Any
 from convert.errors import ConvertError
 from convert.progress import Progress, Silent
 from convert.report import Report
-from convert.request import Request, To, Weights
+from convert.request import Factory, Request, To, Weights
 from convert.spec import TensorSpec
 
-_PACKAGES = ("sofie", "onnx", "onnxruntime", "torch", "numpy")
+_PACKAGES = ("sofie", "onnx", "onnxruntime", "torch", "tensorflow", "keras", "tf2onnx", "numpy")
 
 
 def convert(
@@ -30,7 +30,11 @@ def convert(
     samples: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     rtol: float | None = None,
     atol: float | None = None,
-    allow_pickle: bool = False,
+    allow_code: bool = False,
+    custom_objects: Sequence[str] = (),
+    translations: Sequence[str | os.PathLike[str]] = (),
+    params: str | os.PathLike[str] | None = None,
+    batch: int | None = None,
     factory: str | None = None,
     example: Sequence[Any] = (),
     float32: bool = False,
@@ -39,7 +43,8 @@ def convert(
 ) -> Report:
     """Convert a trained model to a verified C++ header.
 
-    :param model: a path, or a model in memory (``torch.nn.Module``, ``torch.export.ExportedProgram``,
+    :param model: a path, ``file.py:factory`` or ``package.module:factory`` of what makes the model, or a model in
+        memory (``torch.nn.Module``, ``torch.export.ExportedProgram``, ``keras.Model``, a ``tf.function``,
         ``onnx.ModelProto``).
     :param to: "header", "onnx" (the rewritten model) or "project" (a folder that builds with cmake).
     :param output: a folder, or a path ending in ``.hxx`` or ``.onnx``; default: the current folder.
@@ -50,7 +55,12 @@ def convert(
     :param keep_going: write the header although it is wrong; :attr:`Report.verified` says so.
     :param samples: inputs to compare on, by name, or an ``.npz`` file of them.
     :param rtol: relative, :param atol: absolute tolerance of float outputs; by dtype where None.
-    :param allow_pickle: may code in the model file run?
+    :param allow_code: may code in the model file run (pickles, Keras Lambdas)?
+    :param custom_objects: modules with classes of a Keras model's own.
+    :param translations: Python files that register translations of framework operators, see
+        :mod:`converters.translations`.
+    :param params: a file of parameters, for a model file that has none.
+    :param batch: size of the batch, where the model leaves it open.
     :param factory: ``package.module:factory`` or ``file.py:factory`` for a file that holds only parameters.
     :param example: positional example inputs of a module in memory.
     :param float32: run double and 16-bit floats in float32 wherever they are, not only where SOFIE has no other way.
@@ -59,7 +69,7 @@ def convert(
     :raises ConvertError: see :mod:`convert.errors` for the tree; nothing is written then.
     """
     request = Request(
-        source=Path(model) if isinstance(model, str | os.PathLike) else model,
+        source=source_of(model) if isinstance(model, str | os.PathLike) else model,
         to=to,
         output=None if output is None else Path(output),
         inputs=tuple(TensorSpec.parse(i) if isinstance(i, str) else i for i in inputs),
@@ -70,7 +80,11 @@ def convert(
         samples=Path(samples) if isinstance(samples, str | os.PathLike) else samples,
         rtol=rtol,
         atol=atol,
-        allow_pickle=allow_pickle,
+        allow_code=allow_code,
+        custom_objects=tuple(custom_objects),
+        translations=tuple(map(str, translations)),
+        params=None if params is None else Path(params),
+        batch=batch,
         model=factory,
         example=tuple(example),
         float32=float32,
@@ -81,6 +95,14 @@ def convert(
     if error is not None:
         raise error
     return report
+
+
+def source_of(text: str | os.PathLike[str]) -> Path | Factory:
+    """A path, or where there is no such file and it reads so, ``module:factory``."""
+    path = Path(text)
+    home, colon, name = str(text).rpartition(":")
+    is_factory = colon and home and name.replace(".", "").isidentifier() and not path.exists()
+    return Factory(str(text)) if is_factory else path
 
 
 def run_reported(request: Request, progress: Progress) -> tuple[Report, ConvertError | None]:
@@ -98,7 +120,7 @@ def run_reported(request: Request, progress: Progress) -> tuple[Report, ConvertE
 
 def new_report(request: Request) -> Report:
     source = request.source
-    return Report(str(source) if isinstance(source, Path) else type(source).__qualname__, versions=versions())
+    return Report(str(source) if isinstance(source, (Path, Factory)) else type(source).__qualname__, versions=versions())
 
 
 def versions() -> dict[str, str]:

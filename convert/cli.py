@@ -50,7 +50,18 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--inputs", type=Path, metavar="DATA.npz", help="inputs of your own to compare on")
     p.add_argument("--rtol", type=float, help="relative tolerance of float outputs (default: by dtype)")
     p.add_argument("--atol", type=float, help="absolute tolerance of float outputs (default: by dtype)")
-    p.add_argument("--allow-pickle", action="store_true", help="open files that run code of theirs when opened")
+    p.add_argument(
+        "--allow-code",
+        "--allow-pickle",
+        action="store_true",
+        help="open files that run code of theirs: pickles, Keras Lambdas",
+    )
+    p.add_argument(
+        "--custom-objects", action="append", default=[], metavar="MODULE", help="a module with a Keras model's own classes"
+    )
+    p.add_argument("--translations", action="append", default=[], metavar="FILE.py", help="translations of your operators")
+    p.add_argument("--params", type=Path, metavar="FILE", help="the parameters, where the model file has none")
+    p.add_argument("--batch", type=int, metavar="SIZE", help="a fixed size for the batch, where the model leaves it open")
     p.add_argument("--model", dest="factory", metavar="MODULE:FACTORY", help="what makes the model of a state dict")
     p.add_argument("--float32", action="store_true", help="run double and 16-bit floats in float32 (else where needed)")
     p.add_argument("--paranoid", action="store_true", help="check the numbers after each rewrite; name the guilty rule")
@@ -96,13 +107,13 @@ def _print_operators(options: argparse.Namespace) -> int:
 def _convert(options: argparse.Namespace) -> int:
     if options.model is None:
         raise UsageError("there is no model to convert", advice="python -m convert --help")
-    from convert.api import run_reported
+    from convert.api import run_reported, source_of
     from convert.progress import Lines
     from convert.request import Request
     from convert.spec import TensorSpec
 
     request = Request(
-        source=Path(options.model),
+        source=source_of(options.model),
         to=options.to,
         output=options.output,
         inputs=tuple(TensorSpec.parse(i) for i in options.input),
@@ -113,7 +124,11 @@ def _convert(options: argparse.Namespace) -> int:
         samples=options.inputs,
         rtol=options.rtol,
         atol=options.atol,
-        allow_pickle=options.allow_pickle,
+        allow_code=options.allow_code,
+        custom_objects=tuple(options.custom_objects),
+        translations=tuple(options.translations),
+        params=options.params,
+        batch=options.batch,
         model=options.factory,
         float32=options.float32,
         paranoid=options.paranoid,

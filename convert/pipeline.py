@@ -98,7 +98,17 @@ class _Steps:
         request = self.request
         if not request.check:
             check_writable(destination(request, "model").folder)  # told now, not after minutes
-        options = LoadOptions(request.inputs, request.allow_pickle, request.model, request.example, request.verbose)
+        options = LoadOptions(
+            inputs=request.inputs,
+            allow_code=request.allow_code,
+            custom_objects=request.custom_objects,
+            translations=request.translations,
+            params=request.params,
+            batch=request.batch,
+            model=request.model,
+            example=request.example,
+            verbose=request.verbose,
+        )
         loaded = converters.load(request.source, options)
         self.report.loaded(loaded)
         self.summary = f"{loaded.kind}, {len(loaded.model.graph.node)} nodes by {loaded.exporter}"

@@ -15,10 +15,20 @@ Weights = Literal["file", "embed", "safetensors"]
 
 
 @dataclass(frozen=True)
+class Factory:
+    """``package.module:factory`` or ``file.py:factory``: the user's code that makes the model."""
+
+    spec: str
+
+    def __str__(self) -> str:
+        return self.spec
+
+
+@dataclass(frozen=True)
 class Request:
     """One conversion. The fields are the command line's options.
 
-    :param source: a path, or a model in memory.
+    :param source: a path, a :class:`Factory`, or a model in memory.
     :param to: what to write.
     :param output: a folder, or the header's own path ending in ``.hxx`` (``.onnx`` for the rewritten model).
     :param inputs: dtypes and shapes of inputs.
@@ -28,7 +38,12 @@ class Request:
     :param keep_going: write a header although verification failed.
     :param samples: the user's inputs to compare on: an ``.npz`` file or arrays by input name.
     :param rtol: relative tolerance for floats. :param atol: absolute one. None: by dtype.
-    :param allow_pickle: may code in the model file run?
+    :param allow_code: may code in the model file run?
+    :param custom_objects: modules with classes of a Keras model's own.
+    :param translations: Python files that register translations of framework operators, see
+        :mod:`converters.translations`.
+    :param params: parameters, for a model file that has none.
+    :param batch: size of the batch, where the model leaves it open.
     :param model: factory for files that hold only parameters.
     :param example: positional example inputs for a module in memory.
     :param float32: run double and 16-bit floats in float32 wherever they are, not only where SOFIE has no other way.
@@ -47,7 +62,11 @@ class Request:
     samples: Path | Mapping[str, Any] | None = None
     rtol: float | None = None
     atol: float | None = None
-    allow_pickle: bool = False
+    allow_code: bool = False
+    custom_objects: tuple[str, ...] = ()
+    translations: tuple[str, ...] = ()
+    params: Path | None = None
+    batch: int | None = None
     model: str | None = None
     example: tuple[Any, ...] = ()
     float32: bool = False
@@ -58,6 +77,8 @@ class Request:
         for field, kinds in (("to", To), ("weights", Weights)):
             if getattr(self, field) not in get_args(kinds):
                 raise UsageError(f"{field}={getattr(self, field)!r} is none of {', '.join(get_args(kinds))}")
+        if self.batch is not None and self.batch < 1:
+            raise UsageError(f"batch={self.batch} is no size", advice="give a number from 1")
         for field in ("rtol", "atol"):
             limit = getattr(self, field)
             if limit is not None and not 0 <= limit < 1:

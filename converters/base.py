@@ -32,14 +32,22 @@ class LoadOptions:
     """What the user said about the model.
 
     :param inputs: dtypes and shapes of inputs (``--input``), by name or, without one, in order.
-    :param allow_pickle: may code inside the file run?
+    :param allow_code: may code inside the file run?
+    :param custom_objects: modules with classes of a Keras model's own.
+    :param translations: Python files that register translations of framework operators.
+    :param params: a file of parameters, for a model file that has none.
+    :param batch: size of the batch, where the model leaves it open.
     :param model: ``package.module:factory`` or ``file.py:factory`` for files that hold only parameters.
     :param example: positional example inputs (from Python, with a module in memory).
     :param verbose: let the exporter's own output through.
     """
 
     inputs: tuple[TensorSpec, ...] = ()
-    allow_pickle: bool = False
+    allow_code: bool = False
+    custom_objects: tuple[str, ...] = ()
+    translations: tuple[str, ...] = ()
+    params: Path | None = None
+    batch: int | None = None
     model: str | None = None
     example: tuple[Any, ...] = ()
     verbose: bool = False

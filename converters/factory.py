@@ -24,7 +24,7 @@ def build(spec: str) -> object:
     home, colon, name = spec.rpartition(":")
     if not colon or not home or not name:
         raise BadModel(f"cannot read --model {spec!r}", advice=_ADVICE)
-    module = _module(home, spec)
+    module = import_home(home, spec)
     factory: object = module
     try:
         for part in name.split("."):
@@ -32,14 +32,25 @@ def build(spec: str) -> object:
     except AttributeError as error:
         public = ", ".join(n for n, v in vars(module).items() if callable(v) and not n.startswith("_"))
         raise BadModel(f"{home} has no {name}", where=spec, advice=f"it has {public}" if public else _ADVICE) from error
-    if not callable(factory) or (hasattr(factory, "state_dict") and not isinstance(factory, type)):
+    if not callable(factory) or (_is_model(factory) and not isinstance(factory, type)):
         return factory
     with Attempt() as attempt:
         return factory()
     raise BadModel(f"{name}() failed", where=spec, why=reason(attempt.error), advice=_ADVICE) from attempt.error
 
 
-def _module(home: str, spec: str) -> ModuleType:
+def _is_model(thing: object) -> bool:
+    """A finished module can be called too: torch's, TensorFlow's and its functions."""
+    return any(hasattr(thing, name) for name in ("state_dict", "get_concrete_function", "trainable_variables"))
+
+
+def import_home(home: str, spec: str = "") -> ModuleType:
+    """Import ``package.module`` or ``file.py``.
+
+    :param spec: what the user wrote, for messages.
+    :raises BadModel: it is not there, or what it raised.
+    """
+    spec = spec or home
     path = Path(home).expanduser()
     is_file = path.suffix == ".py"
     if is_file and not path.is_file():

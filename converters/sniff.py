@@ -13,7 +13,6 @@ HEAD = 4096
 
 #: Files that are known but not read: where the bytes stand, the bytes, what it is, what to do.
 _NEAR_MISSES = (
-    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras .h5?)", "export it to ONNX with Keras' model.export or tf2onnx"),
     (0, b"root", "a ROOT file", "SOFIE's own classes read models stored in it; convert the original model file"),
     (4, b"TFL3", "a TensorFlow Lite model", "convert the original model, or use tflite2onnx"),
     (4, b"ORTM", "an onnxruntime .ort model", "convert the .onnx file that it was made from"),
@@ -37,11 +36,13 @@ def sniff_file(path: Path, frontends: Sequence[Frontend]) -> tuple[Frontend, str
     :raises UnknownFile: missing, empty, a folder, unreadable, or of no kind that a front end knows.
     """
     known = tuple(kind for frontend in frontends for kind in frontend.kinds)
-    head = _head(path)
+    head = b"" if path.is_dir() else _head(path)
     for frontend in frontends:
         kind = frontend.sniff(head, path)
         if kind is not None:
             return frontend, kind
+    if path.is_dir():
+        raise UnknownFile("this is a folder, not a model file", where=str(path), advice=_folder(path))
     what, advice = _near_miss(head, path)
     if what:
         raise UnknownFile(f"{what} is not supported by this version", where=str(path), advice=advice)
@@ -54,8 +55,6 @@ def _head(path: Path) -> bytes:
     if not path.exists():
         why = "the symbolic link leads nowhere" if path.is_symlink() else ""
         raise UnknownFile("no such file", where=str(path), why=why, advice=_neighbours(path))
-    if path.is_dir():
-        raise UnknownFile("this is a folder, not a model file", where=str(path), advice=_folder(path))
     if not path.is_file():
         raise UnknownFile("this is not a regular file", where=str(path))
     try:
@@ -77,8 +76,6 @@ def _neighbours(path: Path) -> str:
 
 
 def _folder(path: Path) -> str:
-    if (path / "saved_model.pb").exists():
-        return "it holds a TensorFlow SavedModel, not supported by this version: export it to ONNX with tf2onnx"
     models = sorted(p.name for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
     return "give the file itself" + (": " + ", ".join(models[:5]) if models else "")
 
@@ -88,7 +85,7 @@ def _near_miss(head: bytes, path: Path) -> tuple[str, str]:
         if head[offset : offset + len(magic)] == magic:
             return what, advice
     if path.name == "saved_model.pb":
-        return "a TensorFlow SavedModel", "export it to ONNX with tf2onnx"
+        return "one file of a TensorFlow SavedModel", "give the folder that it is in"
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < path.stat().st_size:
         return "a safetensors file (parameters without a network)", "load it in the framework and export that model"
     if head[:4] == b"PK\x03\x04":
@@ -109,8 +106,6 @@ def _zip_near_miss(path: Path) -> tuple[str, str]:
     except zipfile.BadZipFile as error:
         why = "it begins as a zip archive (as PyTorch and Keras write), but has no end: truncated or damaged"
         raise UnknownFile("the file is damaged", where=str(path), why=why, advice="copy it again") from error
-    if "config.json" in names and any(n.endswith(".weights.h5") for n in names):
-        return "a Keras 3 model (.keras)", "export it to ONNX with Keras' model.export(path, format='onnx')"
     if any(n.endswith((".so", ".cpp", ".cubin")) and "aotinductor" in n for n in names):
         return "an AOTInductor package", "it is compiled; convert the program made by torch.export.save"
     if names and all(n.endswith(".npy") for n in names):

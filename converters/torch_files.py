@@ -37,7 +37,7 @@ class Opened:
 def open_file(path: Path, kind: str, options: LoadOptions) -> Opened:
     """Open a PyTorch file of the given kind.
 
-    :raises UnsafeFile: it would run code, and ``allow_pickle`` is not given.
+    :raises UnsafeFile: it would run code, and ``allow_code`` is not given.
     :raises BadModel: damaged, or without a network.
     """
     if kind == PROGRAM:
@@ -50,7 +50,7 @@ def open_file(path: Path, kind: str, options: LoadOptions) -> Opened:
 def _program(path: Path, options: LoadOptions) -> Opened:
     import torch
 
-    if not options.allow_pickle:
+    if not options.allow_code:
         _refuse_risks(path)
     with Attempt() as attempt:
         return Opened(torch.export.load(path), PROGRAM)
@@ -107,7 +107,7 @@ def _unpickle(path: Path, options: LoadOptions) -> Any:
     needs_code = isinstance(attempt.error, pickle.UnpicklingError) and _needs_code(str(attempt.error))
     if not needs_code:
         raise _bad("the PyTorch file cannot be loaded", path, attempt, "copy it again")
-    if not options.allow_pickle:
+    if not options.allow_code:
         raise UnsafeFile(
             "opening this pickle would run code from the file",
             where=str(path),

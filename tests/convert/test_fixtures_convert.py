@@ -35,7 +35,7 @@ def converted(name: str, kind: str, folder: Path) -> convert.Report:
     if kind == "memory":
         return convert.convert(module, inputs=entry["inputs"], output=output)
     torch.save(module, folder / f"{name}.pt")
-    return convert.convert(folder / f"{name}.pt", inputs=entry["inputs"], allow_pickle=True, output=output)
+    return convert.convert(folder / f"{name}.pt", inputs=entry["inputs"], allow_code=True, output=output)
 
 
 def _trained(name: str) -> torch.nn.Module:

@@ -176,7 +176,7 @@ def test_pickled_module(nets: Any, tmp_path: Path) -> None:
         options = given("float32[2,7]", "float32[3]")
         with pytest.raises(UnsafeFile, match=r"torch_models.Net[\s\S]*--allow-pickle"):
             load(path, options)
-        loaded = load(path, given("float32[2,7]", "float32[3]", allow_pickle=True))
+        loaded = load(path, given("float32[2,7]", "float32[3]", allow_code=True))
         assert loaded.kind == "pickled torch.nn.Module"
         assert any("training mode" in note for note in loaded.notes)
         agree(loaded)
@@ -186,7 +186,7 @@ def test_pickle_whose_class_is_gone(nets: Any, tmp_path: Path, monkeypatch: pyte
     torch.save(nets.Net(), tmp_path / "m.pt")
     monkeypatch.delitem(sys.modules, "torch_models")
     with pytest.raises(BadModel, match=r"torch_models[\s\S]*PYTHONPATH"):
-        load(tmp_path / "m.pt", LoadOptions(allow_pickle=True))
+        load(tmp_path / "m.pt", LoadOptions(allow_code=True))
 
 
 @pytest.mark.parametrize("entry", [None, "state_dict", "model_state_dict", "model"])

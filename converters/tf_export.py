@@ -1,0 +1,194 @@
+"""A TensorFlow function to ONNX, through tf2onnx."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from convert.errors import ExportFailed, Finding
+from converters import tf_ops
+from converters.quiet import Attempt, quietly, reason
+from converters.tf_builder import handler
+from converters.translations import TENSORFLOW
+
+if TYPE_CHECKING:
+    import onnx
+
+#: The newest that tf2onnx writes.
+OPSET = 18
+EXPORTER = "tf2onnx"
+
+Dims = tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A model as a function from tensors to tensors, in evaluation mode.
+
+    :param names: of the inputs, the user's own. :param dtypes: numpy's names. :param shapes: sizes, names of open
+        dimensions, None where an open one has no name yet.
+    :param outputs: names of the outputs; empty where only the trace tells how many there are.
+    :param run: from a list of tensors to a list of tensors.
+    :param title: what the model is, for messages.
+    """
+
+    names: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    shapes: tuple[Dims, ...]
+    outputs: tuple[str, ...]
+    run: Callable[[Sequence[Any]], list[Any]]
+    notes: tuple[str, ...] = ()
+
+
+def export(
+    call: Call, *, where: str, tracing: Callable[[], contextlib.AbstractContextManager[None]], verbose: bool
+) -> onnx.ModelProto:
+    """Trace, freeze and convert.
+
+    :param tracing: context in which the function is traced; the front end replaces what cannot be traced there.
+    :raises ExportFailed: what cannot be traced; the operators for which there is no translation, with their places.
+    """
+    import tensorflow as tf
+
+    tf_ops.load()
+    # Names of the graph's own: a user's may be none that TensorFlow takes.
+    specs = [
+        tf.TensorSpec([d if isinstance(d, int) else None for d in shape], dtype, name=f"input_{k}")
+        for k, (dtype, shape) in enumerate(zip(call.dtypes, call.shapes, strict=True))
+    ]
+
+    def traced(*tensors: Any) -> list[Any]:
+        return [tf.identity(t, name=f"output_{k}") for k, t in enumerate(call.run(tensors))]
+
+    with quietly(verbose=verbose), Attempt() as attempt, tracing():
+        function = tf.function(traced, input_signature=specs, autograph=False).get_concrete_function()
+    if attempt.error is not None:
+        raise ExportFailed("the model cannot be traced", where=where, why=reason(attempt.error)) from attempt.error
+    with quietly(verbose=verbose), Attempt() as attempt:
+        return _convert(function, call)
+    raise ExportFailed(f"{EXPORTER} failed", where=where, why=reason(attempt.error)) from attempt.error
+
+
+def _convert(function: Any, call: Call) -> onnx.ModelProto:
+    import tensorflow as tf
+    from tf2onnx import optimizer, tf_loader, tfonnx
+
+    # constants that the function captured stand behind its own inputs
+    inputs = [t.name for t in function.inputs[: len(call.names)]]
+    outputs = [t.name for t in function.outputs]
+    names = call.outputs or output_names(len(outputs), call.names)
+    with tf.device("/cpu:0"), _kept_apart():
+        frozen = tf_loader.from_function(function, inputs, outputs)
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(frozen, name="")
+            converted = tfonnx.process_tf_graph(
+                graph,
+                opset=OPSET,
+                custom_op_handlers={name: handler(f) for name, f in TENSORFLOW.items()},
+                input_names=inputs,
+                output_names=outputs,
+                tensors_to_rename=dict(zip((*inputs, *outputs), (*call.names, *names), strict=True)),
+                continue_on_error=True,
+            )
+        model: onnx.ModelProto = optimizer.optimize_graph(converted).make_model("from TensorFlow")
+    _settle(model, call)
+    return model
+
+
+def output_names(count: int, taken: Sequence[str]) -> tuple[str, ...]:
+    names = ["output"] if count == 1 else [f"output_{k}" for k in range(count)]
+    while set(names) & set(taken):
+        names = [f"{n}_" for n in names]
+    return tuple(names)
+
+
+def _settle(model: onnx.ModelProto, call: Call) -> None:
+    """The user's inputs in the user's order, with their dimensions; no made-up names of dimensions. In place."""
+    import onnx
+
+    made = {v.name: v for v in model.graph.input}
+    wanted = []
+    for name, shape in zip(call.names, call.shapes, strict=True):
+        if name not in made:
+            continue  # not used by the model
+        kind = made[name].type.tensor_type.elem_type
+        wanted.append(onnx.helper.make_tensor_value_info(name, kind, shape))
+    captured = [v for v in model.graph.input if v.name not in call.names]
+    del model.graph.input[:]
+    model.graph.input.extend([*wanted, *captured])
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param or dim.dim_value <= 0:
+                dim.Clear()
+
+
+@contextlib.contextmanager
+def _kept_apart() -> Iterator[None]:
+    """tf2onnx keeps functions of one conversion for the next."""
+    from tf2onnx import tf_loader
+
+    tf_loader.clear_functions()
+    try:
+        yield
+    finally:
+        tf_loader.clear_functions()
+
+
+def refuse_leftovers(model: onnx.ModelProto, *, where: str) -> None:
+    """tf2onnx leaves an operator that it does not know in ONNX's own domain without a word.
+
+    :raises ExportFailed: each of them, with the names of its nodes.
+    """
+    import onnx
+
+    version = next(o.version for o in model.opset_import if o.domain == "")
+    left: dict[str, list[str]] = {}
+    for node in _nodes(model.graph):
+        if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type, max_inclusive_version=version):
+            left.setdefault(node.op_type, []).append(node.name)
+    if left:
+        raise ExportFailed(
+            "TensorFlow operators that have no translation to ONNX",
+            where=where,
+            advice="give translations of your own with --translations my_ops.py, or cut those layers off the model",
+            findings=tuple(
+                Finding(f"the TensorFlow operator {name}", where=f"{places[0]}", why=_WHY.get(name, ""))
+                for name, places in left.items()
+            ),
+        )
+
+
+_STRINGS = "strings, hashes and tables are no numbers: cut the layer off the model and feed what it gives"
+_WHY = dict.fromkeys(
+    (
+        "LookupTableFindV2", "LookupTableSizeV2", "StringToHashBucketFast", "StringToHashBucketStrong", "StringSplitV2",
+        "StaticRegexReplace", "RegexReplace", "StringLower", "StringUpper", "AsString", "StringJoin", "HashTableV2",
+        "RaggedTensorToTensor", "UnicodeDecodeWithOffsets", "StringFormat", "StringNGrams",
+    ),
+    _STRINGS,
+)  # fmt: skip
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                yield from _nodes(body)
+
+
+def without_jit() -> Any:
+    """Context in which ``tf.function(jit_compile=True)`` makes plain functions: tf2onnx cannot look into compiled ones."""
+    import tensorflow as tf
+
+    original = tf.function
+
+    def plain(func: Any = None, **options: Any) -> Any:
+        options.pop("jit_compile", None)
+        return original(func, **options)
+
+    return mock.patch.object(tf, "function", plain)
