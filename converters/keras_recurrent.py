@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
+from unittest import mock
 
 from converters.tf_symbolic import onnx_operator
 
@@ -17,25 +19,42 @@ _ACTIVATIONS = {
 _GATES = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2), "RNN": (0,)}
 
 
-def inner_loop(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Keras's ``RNN.inner_loop``, which runs a cell over the steps, for the time of a trace.
+@contextlib.contextmanager
+def recurrent_operators() -> Iterator[None]:
+    """Keras's ``RNN`` writing ONNX operators, for the time of a trace."""
+    from keras import layers
+    from keras.src.layers.rnn.rnn import RNN
 
-    Gives what it gives: the last output, all outputs (batch, steps, units) in the order that they were computed in, and
-    the states.
-    """
+    zeros: list[Any] = []
+    make, loop = RNN.get_initial_state, RNN.inner_loop
 
-    def run(layer: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+    def get_initial_state(layer: Any, batch_size: Any) -> Any:
+        import tensorflow as tf
+
+        states = make(layer, batch_size)
+        zeros.extend(tf.nest.flatten(states))
+        return states
+
+    def inner_loop(layer: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         kind = _kind(layer.cell)
         if kind and mask is None:
-            return _operator(layer, kind, sequences, initial_state)
+            known = [None if any(s is z for z in zeros) else s for s in initial_state]  # ONNX begins with zeros itself
+            return _operator(layer, kind, sequences, known)
         before = layer.unroll
         layer.unroll = before or sequences.shape[1] is not None
         try:
-            return original(layer, sequences, initial_state, mask=mask, training=training)
+            return loop(layer, sequences, initial_state, mask=mask, training=training)
         finally:
             layer.unroll = before
 
-    return run
+    # LSTM's and GRU's own loops would ask for cuDNN first.
+    with (
+        mock.patch.object(RNN, "get_initial_state", get_initial_state),
+        mock.patch.object(RNN, "inner_loop", inner_loop),
+        mock.patch.object(layers.LSTM, "inner_loop", inner_loop),
+        mock.patch.object(layers.GRU, "inner_loop", inner_loop),
+    ):
+        yield
 
 
 def _kind(cell: Any) -> str:
@@ -50,11 +69,10 @@ def _kind(cell: Any) -> str:
 
 def _operator(layer: Any, kind: str, sequences: Any, states: Sequence[Any]) -> Any:
     import tensorflow as tf
-    from keras import ops
 
     cell, units = layer.cell, layer.cell.units
     dtype = sequences.dtype
-    kernel, recurrent = (ops.convert_to_tensor(w) for w in (cell.kernel, cell.recurrent_kernel))
+    kernel, recurrent = (tf.convert_to_tensor(w) for w in (cell.kernel, cell.recurrent_kernel))
     weights = [tf.expand_dims(tf.transpose(_ordered(w, kind, -1)), 0) for w in (kernel, recurrent)]
     attributes: dict[str, Any] = {"hidden_size": units, "activations": _names(cell, kind)}
     attributes["direction"] = "reverse" if layer.go_backwards else "forward"
@@ -63,7 +81,8 @@ def _operator(layer: Any, kind: str, sequences: Any, states: Sequence[Any]) -> A
     steps = tf.transpose(sequences, [1, 0, 2])
     count, batch = steps.shape[0], steps.shape[1]
     outputs = [(dtype, (count, 1, batch, units)), *((dtype, (1, batch, units)) for _ in states)]
-    inputs = [steps, *weights, _bias(cell, kind, dtype), None, *(tf.expand_dims(s, 0) for s in states)]
+    starts = [None if s is None else tf.expand_dims(s, 0) for s in states]
+    inputs = [steps, *weights, _bias(cell, kind, dtype), None, *starts]
     every, *last = onnx_operator(kind, inputs, attributes, outputs)
     all_outputs = tf.transpose(tf.squeeze(every, 1), [1, 0, 2])
     if layer.go_backwards:  # ONNX gives them in the order of the steps
@@ -90,11 +109,10 @@ def _ordered(weight: Any, kind: str, axis: int) -> Any:
 def _bias(cell: Any, kind: str, dtype: Any) -> Any:
     """(1, 2 gates units): the input's and the recurrent one; Keras has one of the two, except in a GRU."""
     import tensorflow as tf
-    from keras import ops
 
     if not cell.use_bias:
         return None
-    bias = ops.convert_to_tensor(cell.bias)
+    bias = tf.convert_to_tensor(cell.bias)
     if len(bias.shape) == 1:
         bias = tf.stack([bias, tf.zeros_like(bias)])
     return tf.cast(tf.reshape(_ordered(bias, kind, -1), (1, -1)), dtype)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from unittest import mock
 
-from converters.keras_recurrent import inner_loop
+from converters.keras_recurrent import recurrent_operators
 from converters.tf_export import without_jit
 
 
@@ -32,9 +32,7 @@ def on_cpu() -> Iterator[None]:
 @contextlib.contextmanager
 def tracing() -> Iterator[None]:
     """All of it, for the trace."""
-    from keras.src.layers.rnn.rnn import RNN
-
-    with on_cpu(), without_jit(), _split_groups(), mock.patch.object(RNN, "inner_loop", inner_loop(RNN.inner_loop)):
+    with on_cpu(), without_jit(), _split_groups(), recurrent_operators():
         yield
 
 

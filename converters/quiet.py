@@ -63,8 +63,10 @@ def reason(error: BaseException | None) -> str:
 def first_line(text: str) -> str:
     """The first line that says something, at most 300 characters, without the dump of a graph that torch appends."""
     text = text.split("  [Caused by the value", 1)[0]
-    lines = (line.strip() for line in _ANSI.sub("", text).splitlines())
-    line = next((line for line in lines if line), "")
+    lines = [line.strip() for line in _ANSI.sub("", text).splitlines() if line.strip()] or [""]
+    line = lines[0]
+    if line.startswith("Exception encountered when calling") and len(lines) > 1:  # Keras's wrapping; the cause follows
+        line = f"{line.removesuffix('.')}: {lines[1]}"
     return line if len(line) <= 300 else line[:297] + "..."
 
 

@@ -30,16 +30,14 @@ class Call:
 
     :param names: of the inputs, the user's own. :param dtypes: numpy's names. :param shapes: sizes, names of open
         dimensions, None where an open one has no name yet.
-    :param outputs: names of the outputs; empty where only the trace tells how many there are.
-    :param run: from a list of tensors to a list of tensors.
-    :param title: what the model is, for messages.
+    :param run: from a list of tensors to the outputs by their names, none of which is an input's.
+    :param notes: sentences for the user.
     """
 
     names: tuple[str, ...]
     dtypes: tuple[str, ...]
     shapes: tuple[Dims, ...]
-    outputs: tuple[str, ...]
-    run: Callable[[Sequence[Any]], list[Any]]
+    run: Callable[[Sequence[Any]], dict[str, Any]]
     notes: tuple[str, ...] = ()
 
 
@@ -60,26 +58,29 @@ def export(
         for k, (dtype, shape) in enumerate(zip(call.dtypes, call.shapes, strict=True))
     ]
 
+    names: list[str] = []
+
     def traced(*tensors: Any) -> list[Any]:
-        return [tf.identity(t, name=f"output_{k}") for k, t in enumerate(call.run(tensors))]
+        outputs = call.run(tensors)
+        names[:] = outputs
+        return [tf.identity(t, name=f"output_{k}") for k, t in enumerate(outputs.values())]
 
     with quietly(verbose=verbose), Attempt() as attempt, tracing():
         function = tf.function(traced, input_signature=specs, autograph=False).get_concrete_function()
     if attempt.error is not None:
         raise ExportFailed("the model cannot be traced", where=where, why=reason(attempt.error)) from attempt.error
     with quietly(verbose=verbose), Attempt() as attempt:
-        return _convert(function, call)
+        return _convert(function, call, names)
     raise ExportFailed(f"{EXPORTER} failed", where=where, why=reason(attempt.error)) from attempt.error
 
 
-def _convert(function: Any, call: Call) -> onnx.ModelProto:
+def _convert(function: Any, call: Call, names: Sequence[str]) -> onnx.ModelProto:
     import tensorflow as tf
     from tf2onnx import optimizer, tf_loader, tfonnx
 
     # constants that the function captured stand behind its own inputs
     inputs = [t.name for t in function.inputs[: len(call.names)]]
     outputs = [t.name for t in function.outputs]
-    names = call.outputs or output_names(len(outputs), call.names)
     with tf.device("/cpu:0"), _kept_apart():
         frozen = tf_loader.from_function(function, inputs, outputs)
         with tf.Graph().as_default() as graph:
@@ -96,13 +97,6 @@ def _convert(function: Any, call: Call) -> onnx.ModelProto:
         model: onnx.ModelProto = optimizer.optimize_graph(converted).make_model("from TensorFlow")
     _settle(model, call)
     return model
-
-
-def output_names(count: int, taken: Sequence[str]) -> tuple[str, ...]:
-    names = ["output"] if count == 1 else [f"output_{k}" for k in range(count)]
-    while set(names) & set(taken):
-        names = [f"{n}_" for n in names]
-    return tuple(names)
 
 
 def _settle(model: onnx.ModelProto, call: Call) -> None:

@@ -189,7 +189,7 @@ class Graph:
                 return name
 
     def constant(self, array: Array, stem: str = "constant") -> Tensor:
-        return gs.Constant(self.fresh(stem), np.ascontiguousarray(array) if array.ndim else array)
+        return gs.Constant(self.fresh(stem), np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array))
 
     def node(
         self,

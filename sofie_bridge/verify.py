@@ -93,6 +93,49 @@ def verify(
 
     :raises convert.errors.VerifyError: it does not compile, crashes, throws, hangs, or nothing can be compared on.
     """
+    asked = ask(exported, rewritten, samples, framework=framework)
+    inputs = {i.name: emitted.named.tensors[i.name] for i in rewritten.graph.input}
+    outputs = {emitted.named.tensors[o.name]: o.name for o in rewritten.graph.output}
+    runs = run_header(
+        emitted.header,
+        emitted.weights,
+        [{inputs[n]: a for n, a in arrays.items() if n in inputs} for arrays in asked.inputs],
+        toolchain=toolchain,
+        optimise="-O2",
+        time_limit=seconds,
+        memory_limit=None,
+    )
+    return judge(asked, [{outputs[n]: a for n, a in run.items()} for run in runs], rtol=rtol, atol=atol)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the references answered, before the header has run."""
+
+    rewritten: onnx.ModelProto
+    ports: Ports
+    answers: list[_Answers]
+    left_out: list[tuple[str, str]]
+    answered_by: str
+    framework: bool
+
+    @property
+    def inputs(self) -> list[Arrays]:
+        """What the header is to be run on, by ONNX name, in order."""
+        return [x.sample.arrays for x in self.answers]
+
+
+def ask(
+    exported: onnx.ModelProto,
+    rewritten: onnx.ModelProto,
+    samples: Sequence[Sample],
+    *,
+    framework: Reference | None = None,
+) -> Asked:
+    """Ask every reference on all samples; those that the exported model cannot run on are left out.
+
+    :raises BadSamples: nothing is left that can be compared on, or the framework does not run.
+    """
     ports = Ports(exported, rewritten)
     answers = [_Answers(sample) for sample in samples]
     left_out: list[tuple[str, str]] = []
@@ -105,25 +148,25 @@ def verify(
     if framework is not None:
         _ask("framework", ports.asked(framework), answers, left_out)
     _check_left(answers, left_out)
-    inputs = {i.name: emitted.named.tensors[i.name] for i in rewritten.graph.input}
-    outputs = {emitted.named.tensors[o.name]: o.name for o in rewritten.graph.output}
-    runs = run_header(
-        emitted.header,
-        emitted.weights,
-        [{inputs[n]: a for n, a in x.sample.arrays.items() if n in inputs} for x in answers],
-        toolchain=toolchain,
-        optimise="-O2",
-        time_limit=seconds,
-        memory_limit=None,
-    )
+    return Asked(rewritten, ports, answers, left_out, answered_by, framework is not None)
+
+
+def judge(
+    asked: Asked, runs: Sequence[Mapping[str, Array]], *, rtol: float | None = None, atol: float | None = None
+) -> Verification:
+    """Hold the header's answers against every reference's.
+
+    :param runs: the header's outputs by ONNX name, one for each of ``asked.inputs``.
+    """
+    rewritten, ports, answers, left_out = asked.rewritten, asked.ports, asked.answers, asked.left_out
     for x, run in zip(answers, runs, strict=True):
-        x.by["header"] = {outputs[n]: a for n, a in run.items()}
+        x.by["header"] = run
 
     def compared(answers: Sequence[_Answers]) -> list[Measured]:
         return [
             _measure(o.name, edge, value, reference, answers, ports.tolerance(o.name, edge, rtol, atol))
             for edge, value, reference in EDGES
-            if reference != "framework" or framework is not None
+            if reference != "framework" or asked.framework
             for o in rewritten.graph.output
         ]
 
@@ -141,7 +184,7 @@ def verify(
         tuple(measured),
         tuple(x.sample.name for x in answers),
         tuple(left_out),
-        answered_by,
+        asked.answered_by,
         failures,
         next((x.sample for m in measured if m.wrong for x in answers if x.sample.name == m.worst), None),
     )
