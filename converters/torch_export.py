@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from convert.errors import BadInput, ExportFailed, Finding
 from converters.quiet import Attempt, Chatter, first_line, quietly, reason
 from converters.torch_calls import Call
+from converters.torch_functions import fill_in, opaque_calls
 from converters.torch_symbolics import mended_symbolics, mended_translations
 
 if TYPE_CHECKING:
@@ -69,17 +70,17 @@ def export_module(
         for math in (False, True):
             if math and "Cannot view a tensor" not in failures[-1].text:
                 break
-            model = _try_dynamo(module, call, outputs, failures, flat=flat, math=math, verbose=verbose)
-            if model is not None:
+            done = _try_dynamo(module, call, outputs, failures, flat=flat, math=math, verbose=verbose)
+            if done is not None:
                 why = (f"attention was exported in its plain form because of {failures[-1]}",) if math else ()
-                return Exported(model, DYNAMO, why)
+                return replace(done, notes=(*why, *done.notes))
         _refuse_frozen_sizes(failures[-1], call, where)
     model, warned = _try_script(module, call, outputs, failures, verbose=verbose)
     if model is None and isinstance(module, torch.jit.ScriptModule):
-        model = _try_converted(module, call, outputs, failures, flat=flat, verbose=verbose)
-        if model is not None:
+        done = _try_converted(module, call, outputs, failures, flat=flat, verbose=verbose)
+        if done is not None:
             note = f"{failures[0]}: the archive was made a torch.export program, which the dynamo exporter took"
-            return Exported(model, DYNAMO, (note,))
+            return replace(done, notes=(note, *done.notes))
     if model is None:
         raise _gave_up(failures, where)
     notes = [f"the dynamo exporter failed ({f}); exported with the TorchScript exporter" for f in failures[:1]]
@@ -140,7 +141,7 @@ def _try_dynamo(
     flat: bool,
     math: bool,
     verbose: bool,
-) -> onnx.ModelProto | None:
+) -> Exported | None:
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -150,13 +151,15 @@ def _try_dynamo(
     dynamic: Any = None if not any(shapes) else shapes if plain else {"tensors": shapes}
     backend = sdpa_kernel(SDPBackend.MATH) if math else contextlib.nullcontext()
     with quietly(verbose=verbose) as chatter, Attempt() as attempt, backend:
-        done = torch.onnx.export(subject, call.tensors, dynamo=True, external_data=False, opset_version=OPSET,
-                                 input_names=list(call.names), output_names=list(outputs), dynamic_shapes=dynamic,
-                                 custom_translation_table=mended_translations(), verbose=verbose)  # fmt: skip
+        with opaque_calls() as calls:
+            done = torch.onnx.export(subject, call.tensors, dynamo=True, external_data=False, opset_version=OPSET,
+                                     input_names=list(call.names), output_names=list(outputs), dynamic_shapes=dynamic,
+                                     custom_translation_table=mended_translations(), verbose=verbose)  # fmt: skip
         assert done is not None  # only dynamo=False gives None
         model: onnx.ModelProto = done.model_proto
+        fill_in(model, calls, OPSET)
         _forget_wrapper(model)
-        return model
+        return Exported(model, DYNAMO, calls.notes)
     failures.append(_failure(DYNAMO, attempt.error, chatter))
     return None
 
@@ -169,7 +172,7 @@ def _try_converted(
     *,
     flat: bool,
     verbose: bool,
-) -> onnx.ModelProto | None:
+) -> Exported | None:
     """By torch's own converter of TorchScript to torch.export programs, which knows shapes that the archive lost."""
     from torch._export.converter import TS2EPConverter
 
