@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from unittest import mock
 
@@ -23,6 +23,7 @@ _GATES = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2), "RNN": (0,)}
 def recurrent_operators() -> Iterator[None]:
     """Keras's ``RNN`` writing ONNX operators, for the time of a trace."""
     from keras import layers
+    from keras.src import backend
     from keras.src.layers.rnn.rnn import RNN
 
     zeros: list[Any] = []
@@ -35,17 +36,12 @@ def recurrent_operators() -> Iterator[None]:
         zeros.extend(tf.nest.flatten(states))
         return states
 
-    def inner_loop(layer: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+    def inner_loop(layer: Any, sequences: Any, initial_state: Any, mask: Any, training: Any = False) -> Any:  # noqa: FBT002
         kind = _kind(layer.cell)
         if kind and mask is None:
             known = [None if any(s is z for z in zeros) else s for s in initial_state]  # ONNX begins with zeros itself
             return _operator(layer, kind, sequences, known)
-        before = layer.unroll
-        layer.unroll = before or sequences.shape[1] is not None
-        try:
-            return loop(layer, sequences, initial_state, mask=mask, training=training)
-        finally:
-            layer.unroll = before
+        return loop(layer, sequences, initial_state, mask=mask, training=training)
 
     # LSTM's and GRU's own loops would ask for cuDNN first.
     with (
@@ -53,8 +49,52 @@ def recurrent_operators() -> Iterator[None]:
         mock.patch.object(RNN, "inner_loop", inner_loop),
         mock.patch.object(layers.LSTM, "inner_loop", inner_loop),
         mock.patch.object(layers.GRU, "inner_loop", inner_loop),
+        mock.patch.object(backend, "rnn", _unrolled(backend.rnn)),
     ):
         yield
+
+
+def _unrolled(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras's ``backend.rnn`` with a step after the other, where their number is fixed.
+
+    Not by Keras's own ``unroll``: read backwards under a mask, that takes the mask the wrong way round (3.15).
+    """
+
+    def rnn(
+        step: Callable[..., Any],
+        inputs: Any,
+        initial_states: Any,
+        go_backwards: Any = False,  # noqa: FBT002 - Keras's signature
+        mask: Any = None,
+        **given: Any,
+    ) -> Any:
+        import tensorflow as tf
+
+        plain = {"constants", "time_major"}.isdisjoint(k for k, v in given.items() if v)
+        if not plain or not tf.is_tensor(inputs) or inputs.shape[1] is None:
+            return original(step, inputs, initial_states, go_backwards=go_backwards, mask=mask, **given)
+        order = range(inputs.shape[1])[:: -1 if go_backwards else 1]
+        states, output, outputs = list(initial_states), None, []
+        for k in order:
+            made, new = step(inputs[:, k], tuple(states))
+            if mask is not None:
+                if output is None or given.get("zero_output_for_mask"):
+                    output = tf.zeros_like(made)
+                made = _where(mask[:, k], made, output)
+                new = tf.nest.map_structure(lambda n, o, m=mask[:, k]: _where(m, n, o), list(new), states)
+            states, output = list(new), made
+            outputs.append(made)
+        every = tf.stack(outputs, 1) if given.get("return_all_outputs", True) else tf.expand_dims(output, 1)
+        return output, every, states
+
+    return rnn
+
+
+def _where(mask: Any, new: Any, old: Any) -> Any:
+    """``mask``: (batch) or (batch, 1)."""
+    import tensorflow as tf
+
+    return tf.where(tf.reshape(mask, [-1] + [1] * (len(new.shape) - 1)), new, old)
 
 
 def _kind(cell: Any) -> str:

@@ -67,6 +67,7 @@ def compare(
     tolerance: Tolerance,
     noise: Array | float = 0.0,
     *,
+    moves: Array | float | None = None,
     strict: bool = True,
     defined: bool = True,
 ) -> Comparison:
@@ -74,6 +75,8 @@ def compare(
 
     :param noise: how far the reference moves when the model's inputs move by a few units in the last place. Where that
         exceeds the tolerance, an element is undecided: two right programs would differ there.
+    :param moves: how far each element was seen to move, where ``noise`` is the most that any of them did. Of elements
+        that hardly move, only those that differ are undecided then.
     :param strict: judge infinities and NaN too; else the elements where the reference has them are undecided.
     :param defined: judge numbers where the reference has NaN; else they are undecided: what the model gives for inputs
         that it is not for is no number of anybody's.
@@ -94,9 +97,13 @@ def compare(
             difference = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
     allowed = tolerance.atol + tolerance.rtol * np.abs(b)
     finite = np.isfinite(b)
-    undecided = np.where(finite, np.broadcast_to(noise, b.shape) > allowed, not strict)
-    undecided |= np.isnan(b) & ~np.isnan(a) & (not defined)
-    wrong = ~(difference <= np.where(finite, allowed, 0.0)) & ~undecided
+    differs = ~(difference <= np.where(finite, allowed, 0.0))
+    excused = np.where(finite, np.broadcast_to(noise, b.shape) > allowed, not strict)
+    excused |= np.isnan(b) & ~np.isnan(a) & (not defined)
+    wrong = differs & ~excused
+    undecided = excused
+    if moves is not None:
+        undecided = np.where(finite, differs & excused | (np.broadcast_to(moves, b.shape) > allowed), excused)
     # a NaN where the reference has none, or the reverse
     difference = np.where(np.isnan(difference), np.inf, difference)
     seen = ~undecided

@@ -40,7 +40,8 @@ BAD = ("wrong", "uncompilable", "died")
 def family(probe: onnx.ModelProto) -> str:
     """Operator, dtypes and ranks of the one node's inputs, constants marked: ``Gather(float/2, constant int64/1)``.
 
-    Dilated windows and tensors of no elements make families of their own: SOFIE's code for those is another.
+    Dilated windows, tensors of no elements, and open sizes that broadcast make families of their own: SOFIE's code
+    for those is another.
 
     Of several nodes, as of a pair that SOFIE merges, the operators in order; such families are in no survey.
     """
@@ -57,7 +58,23 @@ def family(probe: onnx.ModelProto) -> str:
     empty = any(d.HasField("dim_value") and not d.dim_value for i in infos for d in i.type.tensor_type.shape.dim)
     dilated = any(max(a.ints, default=1) > 1 for a in node.attribute if a.name == "dilations")
     named = f"{node.op_type}({', '.join(kinds.get(n, '-') for n in node.input)})"
-    return named + " dilated" * dilated + " of nothing" * empty
+    return named + " dilated" * dilated + " of nothing" * empty + " spread" * _spreads(probe)
+
+
+#: Operators whose inputs broadcast to each other.
+_BROADCASTING = {
+    "Add", "And", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater", "GreaterOrEqual", "Less",
+    "LessOrEqual", "Max", "Mean", "Min", "Mod", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
+}  # fmt: skip
+
+
+def _spreads(probe: onnx.ModelProto) -> bool:
+    """Do inputs of one rank and of open sizes broadcast to each other?"""
+    if probe.graph.node[0].op_type not in _BROADCASTING:
+        return False
+    shapes = {tuple(d.dim_param or d.dim_value for d in i.type.tensor_type.shape.dim) for i in probe.graph.input}
+    ranks = [len(s) for s in shapes]
+    return len(set(ranks)) < len(ranks) and any(isinstance(d, str) for s in shapes for d in s)
 
 
 @cache

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from rewrite.graph import Node, Tensor, shape_of
 from rewrite.passes._size_values import Values, divided
 
+#: Exporters write "to the end" as the largest number of 32 or 64 bits; no axis is that long.
+_END = 2**31 - 1
+
 
 class Sizes(Protocol):
     """What is known of tensors so far."""
@@ -84,6 +87,8 @@ def _bound(given: Any, size: Any) -> Any:
     import sympy
 
     bound = sympy.sympify(given)
+    if bound.is_number and bound >= _END:
+        return size
     if bound.is_negative:
         bound += size
     if (bound - size).is_nonnegative:

@@ -20,7 +20,7 @@ from rewrite.rule import NodeView, Op, Refusal, Result, case, refuse, rule
     case("(float[1,1] x, float[N,L] z) => (float[N,L] y) { s = Shape(z) y = Expand(x, s) }", refuses="one open size"),
     case("(float[N,1] x, float[L] z) => (float[N,L] y) { n = Shape<end=1>(x) l = Shape(z) s = Concat<axis=0>(n, l)"
          " y = Expand(x, s) }", refuses="one open size"),
-    case("(float[N,1] x, float[N,3] z) => (float[N,3] y) { s = Shape(z) y = Expand(x, s) }", refuses="sizes of its own"),
+    case("(float[N,1] x, float[N,3] z) => (float[N,3] y) { s = Shape(z) y = Expand(x, s) }", refuses="of its own"),
     case("(float[1] x, int64[1] s) => (float[U] y) { y = Expand(x, s) }", refuses="no input of the model"),
 ])  # fmt: skip
 def expand_to_open_sizes(op: Op, node: NodeView) -> Result:
@@ -79,11 +79,13 @@ def _spread(op: Op, x: Tensor, after: tuple[int | str, ...], open_axes: list[int
 
 def _false(op: Op, source: Tensor, along: int, *, axis: int, rank: int) -> Tensor:
     """Bools [1, ..., N, ..., 1], all false, N the size of ``source`` along an axis: z > z, also where z is NaN."""
-    others = [k for k in range(len(op.shape(source) or ())) if k != along]
+    shape = op.shape(source) or ()
+    others = [k for k in range(len(shape)) if k != along]
     line = source
     if others:
         line = op.Slice(source, op.ints(*[0] * len(others)), op.ints(*[1] * len(others)), op.ints(*others))
     if op.dtype(source).kind == "b":
         line = op.Cast(line, to=TensorProto.INT32)
     shaped = op.Reshape(line, op.ints(*(-1 if k == axis else 1 for k in range(rank))))
+    shaped.shape = tuple(shape[along] if k == axis else 1 for k in range(rank))  # inference does not follow the -1
     return op.Greater(shaped, shaped)

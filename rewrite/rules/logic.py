@@ -19,14 +19,15 @@ _BOOL, _FLOAT = 9, 1
     case("(bool[N,3] x, bool[3] z) => (bool[N,3] y) { y = And(x, z) }"),
     case("(bool[N,1] x, bool[3] z) => (bool[N,3] y) { y = Or(x, z) }"),
     case("(bool[N,3] x, bool[1,3] z) => (bool[N,3] y) { y = Xor(x, z) }"),
+    case("(bool[N,1,1] x, bool[N,1,1] z) => (bool[N,1,1] y) { y = Or(x, z) }"),
     case("(bool[2,3] x, bool[2,3] z) => (bool[2,3] y) { y = And(x, z) }", refuses="equal already"),
 ])  # fmt: skip
 def logic_to_equal_shapes(op: Op, node: NodeView) -> Result:
     """f(x, z) = f(Expand(x), Expand(z)); where sizes are not numbers And = x z, Or = max(x, z), Xor = |x - z| > 0"""
     x, z = node.inputs
-    if op.shape(x) == op.shape(z):
-        return refuse("the shapes are equal already")
     shape = broadcast(op.static_shape(x), op.static_shape(z))
+    if shape is not None and op.shape(x) == op.shape(z):
+        return refuse("the shapes are equal already")
     if shape is not None:
         return op.build(node.op, [_expanded(op, x, shape), _expanded(op, z, shape)], {})[0]
     a, b = op.Cast(x, to=_FLOAT), op.Cast(z, to=_FLOAT)

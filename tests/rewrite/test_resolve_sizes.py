@@ -38,9 +38,13 @@ SHAPES = [
     ("(float[P,3] x) => (float[A,B] y) <int64[1] s = {1}, int64[1] e = {100000}, int64[1] a = {1}, int64[1] t = {1}> "
      "{ y = Slice(x, s, e, a, t) }", ("P", 2)),
     ("(float[P,3] x) => (float[A,B] y) <int64[1] s = {1}, int64[1] e = {9223372036854775807}, int64[1] a = {0}, "
-     "int64[1] t = {1}> { y = Slice(x, s, e, a, t) }", ("A", 3)),
+     "int64[1] t = {1}> { y = Slice(x, s, e, a, t) }", ("size.1", 3)),
+    ("(float[P,3] x) => (float[A,B] y) <int64[2] s = {0, 1}, int64[2] e = {2147483647, 2}, int64[2] a = {0, 1}, "
+     "int64[2] t = {1, 1}> { y = Slice(x, s, e, a, t) }", ("P", 1)),
     ("(float[P,6] x) => (float[A,B,C] y) { p = Shape<start=0, end=1>(x) two = Constant<value_ints=[2]>() "
      "six = Shape<start=1>(x) three = Div(six, two) s = Concat<axis=0>(p, two, three) y = Reshape(x, s) }", ("P", 2, 3)),
+    ("(float[P,3] x, float[1,2] z) => (float[A,B] y) { p = Shape<end=1>(x) n = ReduceSum<keepdims=1>(p) "
+     "two = Shape<start=1>(z) s = Concat<axis=0>(n, two) y = Expand(z, s) }", ("P", 2)),
 ]  # fmt: skip
 
 

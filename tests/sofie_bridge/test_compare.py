@@ -159,3 +159,14 @@ def test_any_element_moved_out_of_tolerance_is_wrong(values: list[float], data: 
     both_nan = np.isnan(a) and np.isnan(b)
     equal = both_nan or a == b or (np.isfinite(b) and abs(a - b) <= F32.atol + F32.rtol * abs(b))
     assert compare(value, reference, F32).good is bool(equal)
+
+
+def test_what_hardly_moves_is_judged_where_it_agrees() -> None:
+    """A tensor of large numbers and zeros, as behind a Relu: its noise is that of the large ones."""
+    reference = np.array([0.0, 0.0, 100.0], np.float32)
+    moves = np.array([0.0, 0.0, 5.0])
+    assert compare(reference, reference, F32, 5.0).undecided == 3
+    assert compare(reference, reference, F32, 5.0, moves=moves).undecided == 1
+    off = compare(np.array([0.0, 0.5, 100.0], np.float32), reference, F32, 5.0, moves=moves)
+    assert (off.wrong, off.undecided) == (0, 2)
+    assert compare(np.array([0.0, 0.5, 100.0], np.float32), reference, F32, 1e-6, moves=moves * 0).wrong == 1
