@@ -15,7 +15,7 @@ from convert.errors import BadInput, ExportFailed, Finding
 from converters.quiet import Attempt, Chatter, first_line, quietly, reason
 from converters.torch_calls import Call
 from converters.torch_functions import fill_in, opaque_calls
-from converters.torch_symbolics import mended_symbolics, mended_translations
+from converters.torch_symbolics import mended_symbolics, mended_translations, registered_by_the_user
 
 if TYPE_CHECKING:
     import onnx
@@ -72,8 +72,10 @@ def export_module(
                 break
             done = _try_dynamo(module, call, outputs, failures, flat=flat, math=math, verbose=verbose)
             if done is not None:
+                own = registered_by_the_user(done.model)
+                by_theirs = _by_symbolics(own, module, call, outputs, verbose=verbose) if own else None
                 why = (f"attention was exported in its plain form because of {failures[-1]}",) if math else ()
-                return replace(done, notes=(*why, *done.notes))
+                return by_theirs or replace(done, notes=(*why, *done.notes))
         _refuse_frozen_sizes(failures[-1], call, where)
     model, warned = _try_script(module, call, outputs, failures, verbose=verbose)
     if model is None and isinstance(module, torch.jit.ScriptModule):
@@ -85,6 +87,17 @@ def export_module(
         raise _gave_up(failures, where)
     notes = [f"the dynamo exporter failed ({f}); exported with the TorchScript exporter" for f in failures[:1]]
     return Exported(model, SCRIPT, (*notes, *_tracer_notes(warned)))
+
+
+def _by_symbolics(
+    own: Sequence[str], module: torch.nn.Module, call: Call, outputs: Sequence[str], *, verbose: bool
+) -> Exported | None:
+    """By the TorchScript exporter, which alone calls what ``register_custom_op_symbolic`` was given."""
+    model, warned = _try_script(module, call, outputs, [], verbose=verbose)
+    if model is None:
+        return None
+    note = f"symbolics are registered for {', '.join(own)}: exported with the TorchScript exporter, which calls them"
+    return Exported(model, SCRIPT, (note, *_tracer_notes(warned)))
 
 
 def export_program(

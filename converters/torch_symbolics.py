@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import onnx
+
+#: An operator in the dynamo exporter's own words for a node: ``torch.ops.aten.gelu.default``.
+_TARGET = re.compile(r"torch\.ops\.(\w+)\.(\w+)")
 
 
 @contextmanager
@@ -31,6 +38,19 @@ def mended_symbolics(opset: int) -> Iterator[None]:
     finally:
         for name in mended:
             utils.unregister_custom_op_symbolic(name, opset)
+
+
+def registered_by_the_user(model: onnx.ModelProto) -> list[str]:
+    """Operators in a model of the dynamo exporter's for which ``register_custom_op_symbolic`` was called.
+
+    That exporter does not ask it. Ours are registered while the other exporter runs, and are none of these.
+    """
+    from torch.onnx._internal.torchscript_exporter.registration import registry
+
+    traced = (e.value for n in model.graph.node for e in n.metadata_props if e.key == "pkg.torch.onnx.fx_node")
+    names = dict.fromkeys(f"{m[1]}::{m[2]}" for text in traced for m in _TARGET.finditer(text))
+    groups = {name: registry.get_function_group(name) for name in names}
+    return [name for name, group in groups.items() if group is not None and group._functions._overrides]
 
 
 class _SafeSoftmax:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import onnxruntime
 import pytest
 import torch
 
+from convert.errors import ExportFailed
 from convert.spec import TensorSpec
 from converters import load
 from converters.base import LoadOptions
@@ -83,3 +85,56 @@ def test_model_is_left_as_it_was(loaded: Any) -> None:
     assert Softsign.apply.__self__ is Softsign  # type: ignore[attr-defined]
     x = torch.ones(2, 3)
     torch.testing.assert_close(Softsign.apply(x, 2.0), torch.ones(2, 3))  # type: ignore[no-untyped-call]
+
+
+# ------------------------------------------------------------------------------------ register_custom_op_symbolic
+
+
+@torch.library.custom_op("sofie_convert_tests::halve", mutates_args=())
+def halve(x: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(x.numpy() / 2)
+
+
+@halve.register_fake
+def _(x: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(x)
+
+
+@pytest.fixture
+def registered() -> Any:
+    def half(g: Any, x: Any) -> Any:
+        return g.op("Mul", x, g.op("Constant", value_t=torch.tensor(0.5)))
+
+    def gelu(g: Any, x: Any, approximate: str) -> Any:
+        return g.op("Relu", x)
+
+    given: dict[str, Callable[..., Any]] = {"sofie_convert_tests::halve": half, "aten::gelu": gelu}
+    for name, symbolic in given.items():
+        torch.onnx.utils.register_custom_op_symbolic(name, symbolic, 20)
+    yield
+    for name in given:
+        torch.onnx.utils.unregister_custom_op_symbolic(name, 20)
+
+
+class Halved(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.sofie_convert_tests.halve(x)  # type: ignore[no-any-return]
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_symbolic_for_an_operator_without_translation() -> None:
+    loaded = load(Halved().eval(), LoadOptions(inputs=(TensorSpec.parse("x:float32[N,4]"),)))
+    assert [n.op_type for n in loaded.model.graph.node if n.op_type != "Constant"] == ["Mul"]
+    assert any("TorchScript" in note for note in loaded.notes)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_symbolic_in_the_place_of_torchs_own() -> None:
+    loaded = load(torch.nn.GELU().eval(), LoadOptions(inputs=(TensorSpec.parse("x:float32[N,4]"),)))
+    assert [n.op_type for n in loaded.model.graph.node] == ["Relu"]
+    assert any("symbolics are registered for aten::gelu" in note for note in loaded.notes)
+
+
+def test_without_one_the_operator_is_named() -> None:
+    with pytest.raises(ExportFailed, match="sofie_convert_tests"):
+        load(Halved().eval(), LoadOptions(inputs=(TensorSpec.parse("x:float32[N,4]"),)))

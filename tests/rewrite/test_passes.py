@@ -19,7 +19,6 @@ from rewrite.passes.fold_constants import LIMIT, fold_constants
 from rewrite.passes.infer_shapes import infer_shapes
 from rewrite.passes.inline_functions import inline_functions
 from rewrite.passes.inline_if import inline_if
-from rewrite.passes.plain_slices import plain_slices
 from rewrite.passes.write_defaults import write_defaults
 
 
@@ -386,40 +385,3 @@ def test_values_of_shape_arithmetic_are_followed() -> None:
     shapes = {n.op: n.outputs[0].shape for n in graph.nodes}
     assert shapes["Reshape"][:2] == ("N", 2)
     assert value(graph.nodes[0].inputs[0]) is None
-
-
-# ---------------------------------------------------------------------------------------------- plain_slices
-
-SLICE = "({i}) => ({o}) <{c}> {{ y = Slice({n}) }}"
-
-
-@pytest.mark.parametrize(
-    ("i", "o", "c", "n", "left"),
-    [
-        ("float[N,5] x", "float[N,2] y", "int64[2] a={0, 1}, int64[2] b={2147483647, 3}", "x, a, b", ([1], [3], [1], [1])),
-        ("float[N,5] x", "float[N,2] y", "int32[2] a={0, 1}, int32[2] b={2147483647, 3}, int32[2] c={-2, -1}",
-         "x, a, b, c", ([1], [3], [1], [1])),
-        ("float[4,5] x", "float[4,2] y", "int64[2] a={0, 1}, int64[2] b={4, 5}, int64[2] c={0, 1}, int64[2] d={1, 2}",
-         "x, a, b, c, d", ([1], [5], [1], [2])),
-        ("float[4,5] x", "float[2,5] y", "int64[2] a={0, 0}, int64[2] b={4, 9}, int64[2] c={0, 1}, int64[2] d={2, 1}",
-         "x, a, b, c, d", ([0], [4], [0], [2])),
-    ],
-)  # fmt: skip
-def test_slices_name_what_they_cut(i: str, o: str, c: str, n: str, left: tuple[list[int], ...]) -> None:
-    written = after(SLICE.format(i=i, o=o, c=c, n=n), plain_slices)
-    (node,) = written.graph.node
-    held = {t.name: numpy_helper.to_array(t).tolist() for t in written.graph.initializer}
-    assert tuple(held[name] for name in node.input[1:]) == left
-
-
-def test_a_slice_of_everything_goes() -> None:
-    text = SLICE.format(
-        i="float[N,5] x", o="float[N,5] y", c="int64[2] a={0, 0}, int64[2] b={2147483647, 5}", n="x, a, b"
-    )
-    assert operators(after(text, plain_slices)) == ["Identity"]
-
-
-def test_a_slice_that_cuts_stays() -> None:
-    text = SLICE.format(i="float[N,5] x", o="float[M,5] y", c="int64[1] a={0}, int64[1] b={7}", n="x, a, b")
-    (node,) = after(text, plain_slices).graph.node
-    assert len(node.input) == 3
