@@ -16,6 +16,7 @@ from converters.quiet import Attempt, Chatter, first_line, quietly, reason
 from converters.torch_calls import Call
 from converters.torch_functions import fill_in, opaque_calls
 from converters.torch_symbolics import mended_symbolics, mended_translations, registered_by_the_user
+from converters.torch_translations import decompositions, symbolics, translation_table
 
 if TYPE_CHECKING:
     import onnx
@@ -109,16 +110,20 @@ def export_program(
     """
     import torch
 
-    with quietly(verbose=verbose) as chatter, Attempt() as attempt:
+    with quietly(verbose=verbose) as chatter, Attempt() as attempt, decompositions():
         done = torch.onnx.export(program, dynamo=True, external_data=False, opset_version=OPSET, verbose=verbose,
                                  input_names=list(names), output_names=list(outputs),
-                                 custom_translation_table=mended_translations())  # fmt: skip
+                                 custom_translation_table=_translations())  # fmt: skip
         assert done is not None  # only dynamo=False gives None
         return Exported(done.model_proto, DYNAMO, ())
     failure = _failure(DYNAMO, attempt.error, chatter)
     if not failure.where and (named := re.search(r"translating node %(\w+)", failure.text)):
         failure = replace(failure, where=_node_line(program, named[1]))
     raise _gave_up([failure], where)
+
+
+def _translations() -> dict[Any, Callable[..., Any]]:
+    return {**mended_translations(), **translation_table()}
 
 
 def _refuse_frozen_sizes(failure: _Failure, call: Call, where: str) -> None:
@@ -164,10 +169,10 @@ def _try_dynamo(
     dynamic: Any = None if not any(shapes) else shapes if plain else {"tensors": shapes}
     backend = sdpa_kernel(SDPBackend.MATH) if math else contextlib.nullcontext()
     with quietly(verbose=verbose) as chatter, Attempt() as attempt, backend:
-        with opaque_calls() as calls:
+        with opaque_calls() as calls, decompositions():
             done = torch.onnx.export(subject, call.tensors, dynamo=True, external_data=False, opset_version=OPSET,
                                      input_names=list(call.names), output_names=list(outputs), dynamic_shapes=dynamic,
-                                     custom_translation_table=mended_translations(), verbose=verbose)  # fmt: skip
+                                     custom_translation_table=_translations(), verbose=verbose)  # fmt: skip
         assert done is not None  # only dynamo=False gives None
         model: onnx.ModelProto = done.model_proto
         fill_in(model, calls, OPSET)
@@ -212,7 +217,7 @@ def _try_script(
             # The exporter's own tracer knows no scripted submodules; torch.jit.trace keeps their control flow.
             trace: Callable[..., Any] = torch.jit.trace  # has no annotations
             subject = trace(subject, call.tensors, check_trace=False)
-        with mended_symbolics(OPSET):
+        with mended_symbolics(OPSET), symbolics(OPSET):
             torch.onnx.export(subject, call.tensors, file, dynamo=False, opset_version=OPSET, verbose=verbose,
                               input_names=list(call.names), output_names=list(outputs), dynamic_axes=axes)  # fmt: skip
     if attempt.error is None:
