@@ -1,0 +1,114 @@
+"""A user's own translations, as docs/translations.md shows them: its files are written, its commands are run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convert.cli import main
+
+pytest.importorskip("tf2onnx", reason="the extra keras is not installed")
+
+DOCS = Path(__file__).parents[2] / "docs"
+_BLOCK = re.compile(r"(?:^`(?P<file>[\w.]+)`\n\n)?^```(?P<kind>python|console)\n(?P<text>.*?)^```$", re.M | re.S)
+
+
+def page(name: str, folder: Path) -> list[tuple[list[str], str]]:
+    """Writes the page's files; its commands, each with what the page says it prints."""
+    commands = []
+    for block in _BLOCK.finditer((DOCS / name).read_text()):
+        if block["kind"] == "python":
+            (folder / block["file"]).write_text(block["text"])
+            continue
+        command, _, printed = block["text"].replace("\\\n", "").partition("\n")
+        assert command.startswith("$ python -m convert ")
+        commands.append((shlex.split(command)[4:], printed))
+    return commands
+
+
+def run(command: list[str], printed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(command)
+    said = capsys.readouterr()
+    if printed.startswith("error"):
+        assert code == 2
+        assert _plain(printed) in _plain(said.err)
+    else:
+        assert code == 0, said.err
+        assert [Path(line).name for line in said.out.splitlines()] == printed.splitlines()
+
+
+def _plain(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commands = page("translations.md", folder)
+    assert len(commands) == 4
+    for command, printed in commands:
+        run(command, printed, capsys)
+
+
+def test_the_page_on_graph_networks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("graph_nets", reason="graph_nets is not installed: tox -e graphnets does")
+    ((command, printed),) = page("graph-networks.md", folder)
+    run(command, printed, capsys)
+
+
+def test_a_wrong_translation_gives_no_header(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page("translations.md", folder)
+    path = folder / "my_ops.py"
+    text = path.read_text()
+    changed = re.sub(r"return g\.Where\(.*\)", "return g.Mul(x, g.Log(y))", text)
+    assert changed != text
+    path.write_text(changed)
+    assert main(["model.py:entropy", "--translations", "my_ops.py"]) == 5
+    assert "exporter" in capsys.readouterr().err
+    assert not list(folder.glob("*.hxx"))
+
+
+def test_translations_are_of_one_conversion(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And stand before the project's own, whatever was imported first."""
+    page("translations.md", folder)
+    (folder / "other.py").write_text(
+        "import tensorflow as tf\n\n@tf.function(input_signature=[tf.TensorSpec([2, 3], name='x')])\n"
+        "def shrunk(x):\n    return tf.math.expm1(x)\n"
+    )
+    (folder / "wrong.py").write_text(
+        "from converters.translations import tensorflow\n\n@tensorflow('Expm1')\ndef expm1(g, node):\n"
+        "    return g.Neg(node.inputs[0])\n"
+    )
+    assert main(["other.py:shrunk", "--translations", "wrong.py", "--to", "onnx", "--no-verify"]) == 0
+    import onnx
+
+    (path,) = folder.glob("*.onnx")
+    assert {n.op_type for n in onnx.load(path).graph.node} == {"Neg"}
+    assert main(["other.py:shrunk", "--to", "onnx", "--no-verify"]) == 0
+    assert "Neg" not in {n.op_type for n in onnx.load(path).graph.node}
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(None, "no such file: my_ops.py"), ("1 / 0", "ZeroDivisionError"), ("def (", "SyntaxError")],
+)
+def test_a_file_of_translations_that_cannot_be_read(
+    folder: Path, capsys: pytest.CaptureFixture[str], text: Any, says: str
+) -> None:
+    page("translations.md", folder)
+    (folder / "my_ops.py").unlink()
+    if text is not None:
+        (folder / "my_ops.py").write_text(text)
+    assert main(["model.py:entropy", "--translations", "my_ops.py"]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert "--translations" in said
