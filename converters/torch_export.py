@@ -15,6 +15,7 @@ from convert.errors import BadInput, ExportFailed, Finding
 from converters.quiet import Attempt, Chatter, first_line, quietly, reason
 from converters.torch_calls import Call
 from converters.torch_functions import fill_in, opaque_calls
+from converters.torch_refusals import Untranslated, untranslated
 from converters.torch_symbolics import mended_symbolics, mended_translations, registered_by_the_user
 from converters.torch_translations import decompositions, symbolics, translation_table
 
@@ -85,7 +86,7 @@ def export_module(
             note = f"{failures[0]}: the archive was made a torch.export program, which the dynamo exporter took"
             return replace(done, notes=(note, *done.notes))
     if model is None:
-        raise _gave_up(failures, where)
+        raise _gave_up(failures, where, untranslated(wrap(module, call), call.tensors))
     notes = [f"the dynamo exporter failed ({f}); exported with the TorchScript exporter" for f in failures[:1]]
     return Exported(model, SCRIPT, (*notes, *_tracer_notes(warned)))
 
@@ -288,12 +289,15 @@ def _tracer_notes(warned: list[warnings.WarningMessage]) -> Iterator[str]:
         yield f"the trace follows the example's values only: {place}"
 
 
-def _gave_up(failures: list[_Failure], where: str) -> ExportFailed:
+def _gave_up(failures: list[_Failure], where: str, own: Untranslated | None = None) -> ExportFailed:
     findings = tuple(Finding(f"{f.exporter} gave up", where=f.where, why=str(f)) for f in failures)
-    operator = next((f.operator for f in failures if f.operator), "")
-    place = next((f.where for f in failures if f.where), "")
+    operator = own.name if own else next((f.operator for f in failures if f.operator), "")
+    place = (own and _user_line(own.trace)) or next((f.where for f in failures if f.where), "")
     what = f"the operator {operator} cannot be exported" if operator else "the model cannot be exported to ONNX"
-    return ExportFailed(
-        what, where=f"{place} of {where}" if place else where, findings=findings,
-        advice="rewrite that part of forward with supported operators, or register a translation for the exporter",
-    )  # fmt: skip
+    advice = "rewrite that part of forward with supported operators, or give a translation of it with --translations"
+    if own:
+        what = f"the operator {own.name}({own.signature}) cannot be exported"
+        advice = (
+            f"fill in this file and give it with --translations my_ops.py (docs/translations.md):\n\n{own.skeleton}"
+        )
+    return ExportFailed(what, where=f"{place} of {where}" if place else where, findings=findings, advice=advice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -85,3 +86,15 @@ def test_they_hold_for_one_conversion(tmp_path: Path) -> None:
     loaded(tmp_path, TRANSLATED)
     with pytest.raises(ExportFailed, match="swish"):
         load(Network().eval(), LoadOptions(inputs=(TensorSpec.parse("x:float32[N,4]"),)))
+
+
+def test_without_one_the_call_is_shown_and_a_skeleton_given(tmp_path: Path) -> None:
+    with pytest.raises(ExportFailed) as caught:
+        load(Network().eval(), LoadOptions(inputs=(TensorSpec.parse("x:float32[5,4]"),)))
+    text = str(caught.value)
+    assert "sofie_convert_tests::swish(float32[5,4], 1.5 -> float32[5,4])" in text
+    assert "test_torch_translations.py:" in text
+    skeleton = textwrap.dedent(text[text.index("from converters.translations") :].split("raise NotImpl")[0].replace(
+        "from converters", " " * 8 + "from converters", 1))  # fmt: skip
+    filled = skeleton + "    return g.Mul(x, g.Sigmoid(g.Mul(x, g.constant(beta, like=x))))\n"
+    assert agrees(loaded(tmp_path, filled))
