@@ -138,8 +138,8 @@ def _verdict(model: Path, samples: list[Sample], runs: list[list[Array]]) -> str
     import onnx
 
     from sofie_bridge.compare import Tolerance, compare
+    from sofie_bridge.noise import noise
     from sofie_bridge.reference import OnnxReference
-    from sofie_bridge.verify import noise
 
     ask = OnnxReference(onnx.load_model(model))
     for sample, outputs in zip(samples, runs, strict=True):

@@ -11,8 +11,8 @@ from typing import Any
 from convert.errors import ConvertError
 from convert.progress import Progress, Silent
 from convert.report import Report
-from convert.request import Factory, Request, To, Weights
-from convert.spec import TensorSpec
+from convert.request import Layout, Request, To, Weights
+from convert.spec import Factory, TensorSpec
 
 _PACKAGES = ("sofie", "onnx", "onnxruntime", "torch", "tensorflow", "keras", "tf2onnx", "numpy")
 
@@ -38,6 +38,7 @@ def convert(
     factory: str | None = None,
     example: Sequence[Any] = (),
     float32: bool = False,
+    layout: Layout = "as-given",
     paranoid: bool = False,
     verbose: bool = False,
 ) -> Report:
@@ -64,6 +65,8 @@ def convert(
     :param factory: ``package.module:factory`` or ``file.py:factory`` for a file that holds only parameters.
     :param example: positional example inputs of a module in memory.
     :param float32: run double and 16-bit floats in float32 wherever they are, not only where SOFIE has no other way.
+    :param layout: "nchw": inputs and outputs of channels-last models become channels first, where the model transposes
+        them at once; samples stay in the model's own layout.
     :param paranoid: run each pass and each application of a rule, before and after, and name the guilty one.
     :param verbose: let the exporter's own output through.
     :raises ConvertError: see :mod:`convert.errors` for the tree; nothing is written then.
@@ -88,6 +91,7 @@ def convert(
         model=factory,
         example=tuple(example),
         float32=float32,
+        layout=layout,
         paranoid=paranoid,
         verbose=verbose,
     )
@@ -120,7 +124,9 @@ def run_reported(request: Request, progress: Progress) -> tuple[Report, ConvertE
 
 def new_report(request: Request) -> Report:
     source = request.source
-    return Report(str(source) if isinstance(source, (Path, Factory)) else type(source).__qualname__, versions=versions())
+    return Report(
+        str(source) if isinstance(source, (Path, Factory)) else type(source).__qualname__, versions=versions()
+    )
 
 
 def versions() -> dict[str, str]:

@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("model", nargs="?", help="the model file; what it is comes from its content")
+    p.add_argument("model", nargs="?", help="the model file, or FILE.py:FACTORY; what a file is comes from its content")
     p.add_argument("--to", default="header", choices=("header", "onnx", "project"), help="what to write")
     p.add_argument("--output", "-o", type=Path, metavar="PLACE", help="a folder, or the file's own path ending in .hxx")
     p.add_argument(
@@ -57,13 +57,24 @@ def parser() -> argparse.ArgumentParser:
         help="open files that run code of theirs: pickles, Keras Lambdas",
     )
     p.add_argument(
-        "--custom-objects", action="append", default=[], metavar="MODULE", help="a module with a Keras model's own classes"
+        "--custom-objects",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="a module with a Keras model's own classes",
     )
-    p.add_argument("--translations", action="append", default=[], metavar="FILE.py", help="translations of your operators")
+    p.add_argument(
+        "--translations", action="append", default=[], metavar="FILE.py", help="translations of your operators"
+    )
     p.add_argument("--params", type=Path, metavar="FILE", help="the parameters, where the model file has none")
-    p.add_argument("--batch", type=int, metavar="SIZE", help="a fixed size for the batch, where the model leaves it open")
+    p.add_argument(
+        "--batch", type=int, metavar="SIZE", help="a fixed size for the batch, where the model leaves it open"
+    )
     p.add_argument("--model", dest="factory", metavar="MODULE:FACTORY", help="what makes the model of a state dict")
     p.add_argument("--float32", action="store_true", help="run double and 16-bit floats in float32 (else where needed)")
+    p.add_argument(
+        "--layout", default="as-given", choices=("as-given", "nchw"), help="nchw: channels-first inputs and outputs"
+    )
     p.add_argument("--paranoid", action="store_true", help="check the numbers after each rewrite; name the guilty rule")
     p.add_argument(
         "--operators",
@@ -131,6 +142,7 @@ def _convert(options: argparse.Namespace) -> int:
         batch=options.batch,
         model=options.factory,
         float32=options.float32,
+        layout=options.layout,
         paranoid=options.paranoid,
         verbose=options.verbose,
     )

@@ -12,23 +12,14 @@ from convert.spec import TensorSpec
 
 To = Literal["header", "onnx", "project"]
 Weights = Literal["file", "embed", "safetensors"]
-
-
-@dataclass(frozen=True)
-class Factory:
-    """``package.module:factory`` or ``file.py:factory``: the user's code that makes the model."""
-
-    spec: str
-
-    def __str__(self) -> str:
-        return self.spec
+Layout = Literal["as-given", "nchw"]
 
 
 @dataclass(frozen=True)
 class Request:
     """One conversion. The fields are the command line's options.
 
-    :param source: a path, a :class:`Factory`, or a model in memory.
+    :param source: a path, a :class:`convert.spec.Factory`, or a model in memory.
     :param to: what to write.
     :param output: a folder, or the header's own path ending in ``.hxx`` (``.onnx`` for the rewritten model).
     :param inputs: dtypes and shapes of inputs.
@@ -47,6 +38,8 @@ class Request:
     :param model: factory for files that hold only parameters.
     :param example: positional example inputs for a module in memory.
     :param float32: run double and 16-bit floats in float32 wherever they are, not only where SOFIE has no other way.
+    :param layout: "nchw": inputs and outputs of channels-last models become channels first, where the model transposes
+        them at once.
     :param paranoid: run each pass and each application of a rule, before and after, and name the guilty one.
     :param verbose: let the exporter's own output through.
     """
@@ -70,11 +63,12 @@ class Request:
     model: str | None = None
     example: tuple[Any, ...] = ()
     float32: bool = False
+    layout: Layout = "as-given"
     paranoid: bool = False
     verbose: bool = False
 
     def __post_init__(self) -> None:
-        for field, kinds in (("to", To), ("weights", Weights)):
+        for field, kinds in (("to", To), ("weights", Weights), ("layout", Layout)):
             if getattr(self, field) not in get_args(kinds):
                 raise UsageError(f"{field}={getattr(self, field)!r} is none of {', '.join(get_args(kinds))}")
         if self.batch is not None and self.batch < 1:

@@ -1,4 +1,4 @@
-"""Inputs as the user names them: ``NAME:DTYPE[1,3,28,28]``."""
+"""A model and its inputs as the user names them: ``FILE.py:FACTORY``, ``NAME:DTYPE[1,3,28,28]``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ DTYPES = (
 
 _SPEC = re.compile(r"(?:(?P<name>.+):)?(?P<dtype>[a-z]+\d*)\[(?P<shape>[^\]]*)\]", re.DOTALL)
 _SYMBOL = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class Factory:
+    """``package.module:factory`` or ``file.py:factory``: the user's code that makes the model."""
+
+    spec: str
+
+    def __str__(self) -> str:
+        return self.spec
 
 
 @dataclass(frozen=True)

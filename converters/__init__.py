@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from convert.errors import UnknownFile, UsageError
-from convert.request import Factory
+from convert.spec import Factory
 from converters import factory
 from converters.base import Frontend, Loaded, LoadOptions
 from converters.sniff import sniff_file
+from converters.translations import of_the_users
 
 __all__ = ["Frontend", "LoadOptions", "Loaded", "frontends", "load"]
 
-#: Modules with a ``frontend``, asked in this order. A new front end is a file and a line here.
-_MODULES = ("converters.from_onnx", "converters.from_torch", "converters.from_keras")
+#: Modules with a ``frontend``, asked in this order: a Keras model on the torch backend is an ``nn.Module`` too. A new
+#: front end is a file and a line here.
+_MODULES = ("converters.from_onnx", "converters.from_keras", "converters.from_torch")
 
 
 def frontends() -> tuple[Frontend, ...]:
@@ -37,15 +39,16 @@ def frontends() -> tuple[Frontend, ...]:
 def load(source: str | os.PathLike[str] | Any, options: LoadOptions | None = None) -> Loaded:
     """Read a model file, or take a model in memory, and give it as ONNX.
 
-    :param source: a path, a :class:`convert.request.Factory`, or a model (``onnx.ModelProto``, ``torch.nn.Module``, ...).
+    :param source: a path, a :class:`convert.spec.Factory`, or a model (``onnx.ModelProto``, ``keras.Model``, ...).
     :raises convert.errors.LoadError: see the tree in :mod:`convert.errors`.
     """
     options = options or LoadOptions()
+    with of_the_users(options.translations):
+        return _load(factory.build(source.spec) if isinstance(source, Factory) else source, options)
+
+
+def _load(source: str | os.PathLike[str] | Any, options: LoadOptions) -> Loaded:
     known = frontends()
-    for file in options.translations:
-        factory.import_home(file)
-    if isinstance(source, Factory):
-        source = factory.build(source.spec)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source).expanduser()
         return _load_file(path, known, options)

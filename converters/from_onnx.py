@@ -27,9 +27,9 @@ class OnnxFrontend:
     name = "onnx"
     kinds: tuple[str, ...] = (_KIND,)
 
-    def sniff(self, head: bytes, path: Path) -> str | None:  # noqa: ARG002 - the protocol's signature
+    def sniff(self, head: bytes, path: Path) -> str | None:
         """By the top-level fields of the protobuf message, whatever the file is called."""
-        return _KIND if looks_like_onnx(path) else None
+        return _KIND if head and looks_like_onnx(path) else None
 
     def sniff_object(self, source: object) -> str | None:
         """An ``onnx.ModelProto``."""
@@ -53,7 +53,7 @@ class OnnxFrontend:
             inlined = 0
         vet(model, where=where)
         # The checker wants a shape for each input, which the user may be about to give.
-        notes = [*_unlist_initializers(model), *apply_specs(model, options.inputs, where=where)]
+        notes = [*_unlist_initializers(model), *apply_specs(model, options.inputs, where=where, batch=options.batch)]
         run_checker(model, where=where, path=str(source) if inlined else None)
         if inlined:
             notes.append(f"{inlined} tensors were read from files beside the model")

@@ -12,7 +12,7 @@ from convert.errors import BadInput, BadModel, ExportFailed, Finding, MissingPac
 from convert.spec import DTYPES
 from converters import torch_kinds
 from converters.base import Loaded, LoadOptions
-from converters.inputs import apply_specs
+from converters.inputs import apply_specs, batched
 from converters.quiet import Attempt, quietly, reason
 from converters.symbols import Sizes, substitute
 from converters.torch_kinds import MODULE, PICKLE, PROGRAM, SCRIPT
@@ -97,8 +97,11 @@ def _working_call(module: Any, where: str, options: LoadOptions) -> tuple[Call, 
 
     from converters.torch_calls import from_example, from_specs
 
+    if options.batch is not None and options.example:
+        advice = "give examples with that many rows, and leave the batch out"
+        raise BadInput("the batch is that of the example inputs", where=where, advice=advice)
     calls = [from_example(module, options, where=where)] if options.example else from_specs(
-        module, options.inputs, where=where)  # fmt: skip
+        module, batched(options.inputs, options.batch, where=where), where=where)  # fmt: skip
     errors: list[BaseException] = []
     for call in calls:
         with quietly(verbose=options.verbose), Attempt() as attempt, torch.no_grad():
@@ -204,7 +207,7 @@ def _load_program(program: Any, name: str, where: str, options: LoadOptions) -> 
     names = _output_names(call, leaves, where)
     exported = export_program(program, user_inputs, names, where=where, verbose=options.verbose)
     _name_symbols(exported.model)
-    notes = [*exported.notes, *apply_specs(exported.model, options.inputs, where=where)]
+    notes = [*exported.notes, *apply_specs(exported.model, options.inputs, where=where, batch=options.batch)]
     return _finish(exported, runner, leaves, PROGRAM, name, where, notes, own=True)
 
 

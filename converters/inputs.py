@@ -51,17 +51,55 @@ def match_specs(given: Sequence[TensorSpec], names: Sequence[str]) -> tuple[dict
     return matched, findings
 
 
-def apply_specs(model: onnx.ModelProto, given: Sequence[TensorSpec], *, where: str) -> tuple[str, ...]:
+def fix_batch(own: Sequence[TensorSpec], matched: dict[str, TensorSpec], batch: int | None) -> list[Finding]:
+    """Give the size ``batch`` (``--batch``) to every open first axis: into ``matched``, in place.
+
+    :param own: the model's inputs, of known rank. :param matched: what the user gives for them, by name.
+    """
+    if batch is None:
+        return []
+    firsts = [spec.shape[0] for spec in own if spec.shape]
+    findings = []
+    if all(isinstance(first, int) and first != batch for first in firsts):
+        sizes = " and ".join(sorted({str(first) for first in firsts})) or "not there"
+        findings.append(Finding(f"the batch cannot be {batch}: the first axes of the inputs are {sizes}"))
+    for spec in (s for s in own if s.shape and not isinstance(s.shape[0], int)):
+        given = matched.get(spec.name, replace(spec, shape=(None,) * len(spec.shape)))
+        if given.shape and isinstance(given.shape[0], int) and given.shape[0] != batch:
+            findings.append(Finding(f"the batch of the input {spec.name} is given as {given.shape[0]} and as {batch}"))
+        matched[spec.name] = replace(given, shape=(batch, *given.shape[1:]))
+    return findings
+
+
+def batched(given: Sequence[TensorSpec], batch: int | None, *, where: str) -> tuple[TensorSpec, ...]:
+    """The user's specs of a model that has none of its own, with ``batch`` for the dimensions that stand first by name.
+
+    :raises BadInput: no first axis is open.
+    """
+    if batch is None or not given:
+        return tuple(given)
+    first = {spec.shape[0] for spec in given if spec.shape and not isinstance(spec.shape[0], int)}
+    findings = fix_batch(given, {}, batch)
+    if findings:
+        raise BadInput("the given inputs do not fit the model", where=where, findings=tuple(findings))
+    return tuple(replace(s, shape=tuple(batch if d in first else d for d in s.shape)) for s in given)
+
+
+def apply_specs(
+    model: onnx.ModelProto, given: Sequence[TensorSpec], *, where: str, batch: int | None = None
+) -> tuple[str, ...]:
     """Write the given sizes and names into the model, in place, and name every dimension that has none.
 
     Dimensions of one name change together: in inputs, outputs and what is known of inner tensors.
 
+    :param batch: a size for every open first axis.
     :returns: notes for the user.
     :raises BadInput: all that does not fit, and the model's real inputs.
     """
     before = [_text(value) for value in real_inputs(model)]
     matched, findings = match_specs(given, [value.name for value in real_inputs(model)])
     _give_rank(model, matched, findings)
+    findings += fix_batch(specs_of(model), matched, batch)
     made_up = _name_dimensions(model)
     sizes: Sizes = {}
     for value in real_inputs(model):

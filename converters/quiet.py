@@ -18,6 +18,7 @@ from types import TracebackType
 from convert.errors import ConvertError
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_FRAME = re.compile(r'File "(.+)", line (\d+), in ')
 
 
 @dataclass
@@ -64,10 +65,22 @@ def first_line(text: str) -> str:
     """The first line that says something, at most 300 characters, without the dump of a graph that torch appends."""
     text = text.split("  [Caused by the value", 1)[0]
     lines = [line.strip() for line in _ANSI.sub("", text).splitlines() if line.strip()] or [""]
-    line = lines[0]
-    if line.startswith("Exception encountered when calling") and len(lines) > 1:  # Keras's wrapping; the cause follows
-        line = f"{line.removesuffix('.')}: {lines[1]}"
+    line = _unwrapped(lines)
     return line if len(line) <= 300 else line[:297] + "..."
+
+
+def _unwrapped(lines: list[str]) -> str:
+    """The cause, where Keras or TensorFlow begin with something else."""
+    first = lines[0]
+    if first.startswith("Exception encountered when calling") and len(lines) > 1:
+        return f"{first.removesuffix('.')}: {lines[1]}"
+    if first.startswith("Graph execution error"):  # lines of the model's code, the cause, the node
+        return next(line for line in reversed(lines) if not line.startswith("[["))
+    if first == "in user code:":  # lines of the model's code, the error
+        places = [found for line in lines if (found := _FRAME.match(line))]
+        place = f", in {places[-1][1]}:{places[-1][2]}" if places else ""
+        return re.sub(r"^\w+: ", "", lines[-1]).removesuffix(".") + place
+    return first
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ _NEAR_MISSES = (
 
 _SUFFIXES = {
     ".onnx": "ONNX model", ".pt2": "torch.export program", ".pt": "PyTorch file", ".pth": "PyTorch file",
-    ".ckpt": "PyTorch checkpoint", ".keras": "Keras model", ".h5": "Keras model",
+    ".ckpt": "PyTorch checkpoint", ".keras": "Keras model", ".h5": "Keras model", ".hdf5": "Keras model",
 }  # fmt: skip
 
 

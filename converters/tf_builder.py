@@ -40,12 +40,23 @@ class TfNode:
     def dtype(self, tensor: str) -> np.dtype[Any]:
         from tf2onnx import utils
 
-        return np.dtype(utils.map_onnx_to_numpy_type(self._graph.get_dtype(tensor)))
+        found: np.dtype[Any] = np.dtype(utils.map_onnx_to_numpy_type(self._graph.get_dtype(tensor)))
+        return found
 
     def value(self, tensor: str) -> np.ndarray[Any, Any] | None:
         """A constant tensor's value; None for one that is computed."""
         producer = self._graph.get_node_by_output(tensor)
         return np.asarray(producer.get_tensor_value(as_list=False)) if producer and producer.is_const() else None
+
+    def producer(self, tensor: str) -> TfNode | None:
+        """The operator that gives a tensor: ONNX's, if it has been translated already. None for the model's inputs."""
+        producer = self._graph.get_node_by_output(tensor)
+        return None if producer is None else TfNode(self._graph, producer)
+
+    def readers(self, tensor: str) -> list[tuple[str, int]]:
+        """Operators that read a tensor, loops' bodies left out, each with the place of the input that it is."""
+        readers = [n for n in self._graph.find_output_consumers(tensor) if n.graph is self._graph]
+        return [(n.type, k) for n in readers for k, name in enumerate(n.input) if name == tensor]
 
 
 class Builder:
@@ -96,12 +107,18 @@ def handler(translate: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any
         seen, outputs = TfNode(graph, node), list(node.output)
         shapes = [graph.get_shape(o) for o in outputs]
         dtypes = [graph.get_dtype(o) for o in outputs]
-        graph.remove_node(node.name)
         made = translate(Builder(graph, node.name), seen)
-        for k, output in enumerate([made] if isinstance(made, str) else made):
+        results = [made] if isinstance(made, str) else made
+        if not isinstance(results, list | tuple) or not all(isinstance(r, str) for r in results):
+            raise TypeError(f"it gives {made!r}, and not the name of a tensor that the builder made, or a list of them")
+        if len(results) != len(outputs):
+            raise ValueError(f"it gives {len(results)} tensors for the operator's {len(outputs)} outputs")
+        graph.remove_node(node.name)
+        for k, output in enumerate(results):
             # tf2onnx's shapes are by name, and the readers of the outputs have theirs already
             graph.make_node(
                 "Identity", [output], outputs=[outputs[k]], shapes=[shapes[k]], dtypes=[dtypes[k]], skip_conversion=True
             )
 
+    handle.translation = translate  # type: ignore[attr-defined]  # for messages that name it
     return handle, []

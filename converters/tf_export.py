@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from convert.errors import ExportFailed, Finding
+from convert.errors import ExportFailed
 from converters import tf_ops
+from converters.graph_nets_tracing import of_known_lengths
 from converters.quiet import Attempt, quietly, reason
 from converters.tf_builder import handler
+from converters.tf_refusals import Watch, untraceable
+from converters.tf_retracing import retraced
+from converters.tf_symbolic import exporting
 from converters.translations import TENSORFLOW
 
 if TYPE_CHECKING:
@@ -65,13 +69,17 @@ def export(
         names[:] = outputs
         return [tf.identity(t, name=f"output_{k}") for k, t in enumerate(outputs.values())]
 
-    with quietly(verbose=verbose), Attempt() as attempt, tracing():
+    with quietly(verbose=verbose), Attempt() as attempt, exporting(), tracing(), of_known_lengths(), retraced():
         function = tf.function(traced, input_signature=specs, autograph=False).get_concrete_function()
     if attempt.error is not None:
-        raise ExportFailed("the model cannot be traced", where=where, why=reason(attempt.error)) from attempt.error
-    with quietly(verbose=verbose), Attempt() as attempt:
-        return _convert(function, call, names)
-    raise ExportFailed(f"{EXPORTER} failed", where=where, why=reason(attempt.error)) from attempt.error
+        raise untraceable(attempt.error, where) from attempt.error
+    watch, model = Watch(), None
+    with quietly(verbose=verbose), Attempt() as attempt, watch.translating():
+        model = _convert(function, call, names)
+    watch.refuse(model, where=where)
+    if model is None:
+        raise ExportFailed(f"{EXPORTER} failed", where=where, why=reason(attempt.error)) from attempt.error
+    return model
 
 
 def _convert(function: Any, call: Call, names: Sequence[str]) -> onnx.ModelProto:
@@ -132,51 +140,8 @@ def _kept_apart() -> Iterator[None]:
         tf_loader.clear_functions()
 
 
-def refuse_leftovers(model: onnx.ModelProto, *, where: str) -> None:
-    """tf2onnx leaves an operator that it does not know in ONNX's own domain without a word.
-
-    :raises ExportFailed: each of them, with the names of its nodes.
-    """
-    import onnx
-
-    version = next(o.version for o in model.opset_import if o.domain == "")
-    left: dict[str, list[str]] = {}
-    for node in _nodes(model.graph):
-        if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type, max_inclusive_version=version):
-            left.setdefault(node.op_type, []).append(node.name)
-    if left:
-        raise ExportFailed(
-            "TensorFlow operators that have no translation to ONNX",
-            where=where,
-            advice="give translations of your own with --translations my_ops.py, or cut those layers off the model",
-            findings=tuple(
-                Finding(f"the TensorFlow operator {name}", where=f"{places[0]}", why=_WHY.get(name, ""))
-                for name, places in left.items()
-            ),
-        )
-
-
-_STRINGS = "strings, hashes and tables are no numbers: cut the layer off the model and feed what it gives"
-_WHY = dict.fromkeys(
-    (
-        "LookupTableFindV2", "LookupTableSizeV2", "StringToHashBucketFast", "StringToHashBucketStrong", "StringSplitV2",
-        "StaticRegexReplace", "RegexReplace", "StringLower", "StringUpper", "AsString", "StringJoin", "HashTableV2",
-        "RaggedTensorToTensor", "UnicodeDecodeWithOffsets", "StringFormat", "StringNGrams",
-    ),
-    _STRINGS,
-)  # fmt: skip
-
-
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for body in (attribute.g, *attribute.graphs):
-                yield from _nodes(body)
-
-
 def without_jit() -> Any:
-    """Context in which ``tf.function(jit_compile=True)`` makes plain functions: tf2onnx cannot look into compiled ones."""
+    """Context in which ``tf.function(jit_compile=True)`` makes plain ones: tf2onnx sees nothing of compiled ones."""
     import tensorflow as tf
 
     original = tf.function

@@ -1,12 +1,20 @@
 """ONNX operators inside a TensorFlow function that is traced for export: the twin of ``torch.onnx.ops.symbolic``.
 
-TensorFlow has no operator that takes any name, so the trace holds a Python function's node (``PyFunc``) under a token of
-ours, and the translation of that node looks the token up. The node is never run.
+TensorFlow has no operator that takes any name, so the trace holds a Python function's node (``PyFunc``) under a token
+of ours, and the translation of that node looks the token up. The node is never run. So a layer with such an operator
+has two ways::
+
+    def call(self, x):
+        if is_in_onnx_export():
+            return onnx_operator("HardSwish", [x], {}, [(x.dtype, x.shape)])[0]
+        return x * tf.nn.relu6(x + 3) / 6
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -14,6 +22,7 @@ from typing import Any
 from converters.translations import tensorflow
 
 _numbers = count()
+_exporting = ContextVar("_exporting", default=False)
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,21 @@ class _Operator:
 
 
 _operators: dict[str, _Operator] = {}
+
+
+def is_in_onnx_export() -> bool:
+    """Is the code that asks being traced for ONNX? The twin of ``torch.onnx.is_in_onnx_export``."""
+    return _exporting.get()
+
+
+@contextmanager
+def exporting() -> Iterator[None]:
+    """Context of a trace for ONNX."""
+    before = _exporting.set(True)
+    try:
+        yield
+    finally:
+        _exporting.reset(before)
 
 
 def onnx_operator(
@@ -46,8 +70,8 @@ def onnx_operator(
     """
     import tensorflow as tf
 
-    if tf.executing_eagerly():
-        raise RuntimeError(f"{name} is for graphs that are traced for export, and cannot be run")
+    if not is_in_onnx_export():
+        raise RuntimeError(f"{name} is for graphs that are traced for export (is_in_onnx_export), and cannot be run")
     token = f"onnx:{name}:{next(_numbers)}"
     _operators[token] = _Operator(name, domain, tuple(i is not None for i in inputs), dict(attributes))
     made = tf.raw_ops.PyFunc(
@@ -63,7 +87,7 @@ def onnx_operator(
 def _operator(g: Any, node: Any) -> Any:
     token = (node.attr("token") or b"").decode()
     if token not in _operators:
-        raise NotImplementedError(f"Python code inside the graph (tf.py_function or tf.numpy_function): {node.name}")
+        raise NotImplementedError("Python code inside the graph")  # which converters.tf_refusals puts into words
     wanted = _operators[token]
     given = iter(node.inputs)
     inputs = [next(given) if present else "" for present in wanted.present]

@@ -25,10 +25,22 @@ SIZES = (5, 16, 40, 100)
 #: Elements of an input beyond which a larger size is not tried.
 LARGEST = 1 << 24
 
-#: Operators whose second input counts along an axis of the first, with the attribute that names the axis.
-_INDEXED = {"Gather": 0, "GatherElements": 0, "ScatterElements": 0}
+#: Operators whose second input counts along an axis of the first, at ``axis``; ScatterND along the first.
+_INDEXED = ("Gather", "GatherElements", "ScatterElements", "ScatterND")
 #: Operators that hand integers on as they are.
-_PASSING = {"Cast", "Reshape", "Unsqueeze", "Squeeze", "Flatten", "Transpose", "Identity", "Slice", "Concat", "Expand"}
+_PASSING = {
+    "Cast",
+    "Reshape",
+    "Unsqueeze",
+    "Squeeze",
+    "Flatten",
+    "Transpose",
+    "Identity",
+    "Slice",
+    "Concat",
+    "Expand",
+    "Max",
+}
 
 
 @dataclass(frozen=True)
@@ -58,14 +70,16 @@ def make_samples(
     check(model, given)
     bounds = index_bounds(model)
     generator = np.random.default_rng(SEED)
-    random = [
-        Sample(f"random {i}", {n: _random(generator, d, s, bounds.get(n), scale) for n, d, s in _inputs(model, about)})
-        for i, (about, scale) in enumerate(zip((size, 1, 3 * size + 1), (1.0, 0.3, 3.0), strict=True))
-    ]
+    random = []
+    for i, (about, scale) in enumerate(zip((size, 1, 3 * size + 1), (1.0, 0.3, 3.0), strict=True)):
+        last = _resolved(bounds, model, about)
+        arrays = {n: _random(generator, d, s, last.get(n), scale) for n, d, s in _inputs(model, about)}
+        random.append(Sample(f"random {i}", arrays))
+    last = _resolved(bounds, model, size)
     edges = [
         Sample(
             kind,
-            {n: _edge(generator, kind, d, s, bounds.get(n)) for n, d, s in _inputs(model, size)},
+            {n: _edge(generator, kind, d, s, last.get(n)) for n, d, s in _inputs(model, size)},
             strict=kind == "zeros",
         )
         for kind in ("zeros", "ones", "tiny", "large")
@@ -109,7 +123,7 @@ def _random(
 ) -> Array:
     if dtype == np.bool_:
         return np.asarray(generator.random(shape) < 0.5)  # of no axes, numpy makes a number
-    if np.issubdtype(dtype, np.integer):
+    if bound is not None or np.issubdtype(dtype, np.integer):
         low = 0 if bound is not None or np.issubdtype(dtype, np.unsignedinteger) else -8
         return np.asarray(generator.integers(low, bound if bound is not None else 9, shape), dtype)
     return np.asarray(generator.standard_normal(shape) * scale, dtype)
@@ -120,7 +134,7 @@ def _edge(
 ) -> Array:
     if dtype == np.bool_:
         return np.full(shape, kind in ("ones", "large"))
-    if np.issubdtype(dtype, np.integer):
+    if bound is not None or np.issubdtype(dtype, np.integer):
         last = bound - 1 if bound is not None else 11  # it may become a size: no more
         return np.full(shape, {"zeros": 0, "ones": min(1, last), "tiny": 0, "large": last}[kind], dtype)
     tiny = _tiny(dtype)
@@ -137,27 +151,45 @@ def _tiny(dtype: np.dtype[Any]) -> float:
     return float(finfo(dtype).tiny)
 
 
-def index_bounds(model: onnx.ModelProto) -> dict[str, int]:
-    """For integer inputs that end as indices: the size of the smallest axis that they count along."""
+def index_bounds(model: onnx.ModelProto) -> dict[str, tuple[int | str, ...]]:
+    """For inputs that end as indices: the sizes of the axes that they count along, numbers and symbols.
+
+    Floats too: Keras's inputs are floats unless one says so, and its Embedding casts them.
+    """
     shapes = {
-        i.name: [d.dim_value if d.HasField("dim_value") else None for d in i.type.tensor_type.shape.dim]
+        i.name: [d.dim_value if d.HasField("dim_value") else d.dim_param for d in i.type.tensor_type.shape.dim]
         for i in (*model.graph.input, *model.graph.value_info, *model.graph.output)
     }
     shapes |= {i.name: list(i.dims) for i in model.graph.initializer}
     sources = {i.name: {i.name} for i in model.graph.input}
-    bounds: dict[str, int] = {}
+    bounds: dict[str, tuple[int | str, ...]] = {}
     for node in model.graph.node:
         attributes = {a.name: a.i for a in node.attribute if a.type == onnx.AttributeProto.INT}
         if node.op_type in _INDEXED and node.input[1] in sources:
-            shape = shapes.get(node.input[0])
-            size = shape[attributes.get("axis", 0)] if shape else None
+            axis = attributes.get("axis", 0)
+            shape, places = shapes.get(node.input[0]), shapes.get(node.input[1])
+            if node.op_type == "ScatterND" and (not places or places[-1] != 1):
+                continue  # it counts along several axes
+            size = shape[axis] if shape else None
             for name in sources[node.input[1]] if size else ():
-                bounds[name] = min(bounds.get(name, size or 1), size or 1)
+                bounds[name] = tuple(dict.fromkeys((*bounds.get(name, ()), size or 1)))
         if node.op_type in _PASSING:
             reached = set().union(*(sources.get(n, set()) for n in node.input))
             if reached:
                 sources[node.output[0]] = reached
     return bounds
+
+
+def _resolved(bounds: Mapping[str, Sequence[int | str]], model: onnx.ModelProto, size: int) -> dict[str, int]:
+    """The smallest of each, with the sizes that symbols take; what is no size of an input's is not known."""
+    sizes: dict[str, int] = {}
+    for info, (_, _, shape) in zip(model.graph.input, _inputs(model, size), strict=True):
+        sizes |= {d.dim_param: n for d, n in zip(info.type.tensor_type.shape.dim, shape, strict=True) if d.dim_param}
+    known = {
+        n: [b if isinstance(b, int) else sizes[b] for b in given if isinstance(b, int) or b in sizes]
+        for n, given in bounds.items()
+    }
+    return {name: min(found) for name, found in known.items() if found}
 
 
 def divisors(model: onnx.ModelProto) -> list[str]:

@@ -15,15 +15,14 @@ from sofie_bridge.compare import Comparison, Tolerance, compare
 from sofie_bridge.domain import nan_inside
 from sofie_bridge.emit import Emitted
 from sofie_bridge.isolate import run_header
+from sofie_bridge.noise import flushed, most, moves
 from sofie_bridge.ports import Ports, Reference
 from sofie_bridge.reference import OnnxReference
-from sofie_bridge.samples import SEED, Array, Arrays, Sample
+from sofie_bridge.samples import Array, Arrays, Sample
 from sofie_bridge.toolchain import Toolchain
 
 #: Share of elements that may stay undecided in inputs that must be judged.
 UNDECIDED = 0.05
-#: Size of the nudge that shows how well the model is conditioned, in units in the last place of each input's dtype.
-NUDGE = 4
 
 #: Who is compared with whom. The first three say who moved the numbers, the last three are the verdict.
 EDGES = (
@@ -74,7 +73,9 @@ class Verification:
 class _Answers:
     sample: Sample
     by: dict[str, Mapping[str, Array]] = field(default_factory=dict)
+    moves: dict[str, Array | float] = field(default_factory=dict)
     noise: dict[str, Array | float] = field(default_factory=dict)
+    flushed: dict[str, Array | float] = field(default_factory=dict)
 
 
 def verify(
@@ -88,12 +89,14 @@ def verify(
     rtol: float | None = None,
     atol: float | None = None,
     seconds: float = 600.0,
+    layout: Mapping[str, Sequence[int]] | None = None,
 ) -> Verification:
     """Compile and run the header on all samples, and compare.
 
+    :param layout: see :class:`sofie_bridge.ports.Ports`.
     :raises convert.errors.VerifyError: it does not compile, crashes, throws, hangs, or nothing can be compared on.
     """
-    asked = ask(exported, rewritten, samples, framework=framework)
+    asked = ask(exported, rewritten, samples, framework=framework, layout=layout)
     inputs = {i.name: emitted.named.tensors[i.name] for i in rewritten.graph.input}
     outputs = {emitted.named.tensors[o.name]: o.name for o in rewritten.graph.output}
     runs = run_header(
@@ -131,12 +134,13 @@ def ask(
     samples: Sequence[Sample],
     *,
     framework: Reference | None = None,
+    layout: Mapping[str, Sequence[int]] | None = None,
 ) -> Asked:
     """Ask every reference on all samples; those that the exported model cannot run on are left out.
 
     :raises BadSamples: nothing is left that can be compared on, or the framework does not run.
     """
-    ports = Ports(exported, rewritten)
+    ports = Ports(exported, rewritten, layout)
     answers = [_Answers(sample) for sample in samples]
     left_out: list[tuple[str, str]] = []
     # One after the other, and dropped: each holds the weights.
@@ -201,18 +205,21 @@ def _ask(
     """Add a reference's answers; inputs that it does not take leave the list.
 
     :param moving: ask too how far they move with the inputs.
+    :raises BadSamples: the framework does not take inputs that are given for it; invented ones may be none for it.
     """
     for x in list(answers):
         try:
             x.by[name] = reference(x.sample.arrays)
         except BadSamples as error:
-            if name == "framework":
+            if name == "framework" and x.sample.defined:
                 raise
             left_out.append((x.sample.name, error.finding.why))
             answers[:] = [a for a in answers if a is not x]
             continue
         if moving:
-            x.noise = noise(reference, x.sample, x.by[name])
+            x.moves = moves(reference, x.sample, x.by[name])
+            x.noise = most(x.moves)
+            x.flushed = flushed(reference, x.sample, x.by[name])
 
 
 def _check_left(answers: Sequence[_Answers], left_out: Sequence[tuple[str, str]]) -> None:
@@ -222,36 +229,6 @@ def _check_left(answers: Sequence[_Answers], left_out: Sequence[tuple[str, str]]
             why=left_out[0][1] if left_out else "there are none",
             advice="give inputs of your own with --inputs data.npz",
         )
-
-
-def noise(ask: Reference, sample: Sample, plain: Mapping[str, Array], *, draws: int = 2) -> dict[str, Array | float]:
-    """How far each output moves when the inputs move by :data:`NUDGE` units in the last place.
-
-    For floats the largest move of the tensor stands for all of its elements; an integer moves or does not.
-
-    :param draws: how often the inputs are nudged.
-    """
-    moved: dict[str, Array | float] = dict.fromkeys(plain, 0.0)
-    if not any(a.dtype.kind == "f" for a in sample.arrays.values()):
-        return moved
-    generator = np.random.default_rng(SEED)
-    for _ in range(draws):
-        nudged = {
-            n: np.asarray(a * (1 + NUDGE * np.finfo(a.dtype).eps * generator.choice([-1.0, 1.0], a.shape)), a.dtype)
-            if a.dtype.kind == "f"
-            else a
-            for n, a in sample.arrays.items()
-        }
-        for name, array in ask(nudged).items():
-            if array.shape != plain[name].shape or not array.size:
-                continue
-            if array.dtype.kind in "iub":
-                moved[name] = np.maximum(moved[name], array != plain[name])
-                continue
-            with np.errstate(invalid="ignore"):
-                difference = np.abs(array.astype(np.float64) - plain[name].astype(np.float64))
-            moved[name] = max(float(np.max(moved[name])), float(difference[np.isfinite(difference)].max(initial=0.0)))
-    return moved
 
 
 def _measure(
@@ -272,7 +249,8 @@ def _measure(
             np.asarray(x.by[value][output]),
             expected,
             tolerance,
-            x.noise[output],
+            np.maximum(x.noise[output], x.flushed.get(output, 0)) if reference == "framework" else x.noise[output],
+            moves=x.moves[output],
             strict=x.sample.strict,
             defined=x.sample.defined,
         )

@@ -14,6 +14,9 @@ from hypothesis import settings
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
+#: Factories of models, without tests, that import what may not be installed.
+collect_ignore = ["helpers/graph_networks.py", "helpers/tensorflow_models.py"]
+
 # No deadline: a first example may compile. Derandomised: a failure is there again in the next run.
 settings.register_profile("repository", deadline=None, derandomize=True)
 settings.load_profile("repository")

@@ -20,7 +20,11 @@ PACKAGES = ("convert", "converters", "rewrite", "sofie_bridge")
 FLUSHES = "converters/quiet.py:"
 #: Modules of ``convert`` that everybody may import: they import nothing of ours but each other.
 LEAVES = ("convert.errors", "convert.spec")
-FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "flax")
+FRAMEWORKS = ("torch", "tensorflow", "keras", "tf_keras", "jax", "flax")
+#: Packages by the names that are imported, where those are others.
+IMPORTED_AS = {"tensorflow_cpu": "tensorflow"}
+#: Imported where it is installed, and in no extra: it asks for tensorflow by another name than ours, see pyproject.toml.
+BESIDES = ("tf_keras",)
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,8 @@ def test_what_is_imported_is_asked_for() -> None:
     """Every third-party package that ours import is a dependency or in an extra."""
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = [*table["dependencies"], *(r for extra in table["optional-dependencies"].values() for r in extra)]
-    names = {re.split(r"[<>=]", r)[0].replace("-", "_") for r in asked}
+    packages = {re.split(r"[<>=]", r)[0].replace("-", "_") for r in asked}
+    names = {IMPORTED_AS.get(package, package) for package in packages} | {*BESIDES}
     missing = [
         f"{found.where} imports {found.module}"
         for package in PACKAGES

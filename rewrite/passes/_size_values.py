@@ -107,6 +107,13 @@ def _product(node: Node, inputs: list[Values]) -> Values | None:
     return objects([prod(inputs[0].flat)], shape)
 
 
+def _sum(node: Node, inputs: list[Values]) -> Values | None:
+    shape = static_shape(node.outputs[0])
+    if shape is None or prod(shape) != 1:
+        return None
+    return objects([sum(inputs[0].flat)], shape)
+
+
 def _compared(name: str) -> Callable[[Node, list[Values]], Values | None]:
     def decide(a: Any, b: Any) -> Any:
         import sympy
@@ -158,5 +165,6 @@ VALUES: dict[str, Callable[[Node, list[Values]], Values | None]] = {
     "Flatten": _reshaped,
     "ConstantOfShape": _filled,
     "ReduceProd": _product,
+    "ReduceSum": _sum,
     **{name: _compared(name) for name in ("Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual")},
 }

@@ -150,6 +150,55 @@ def test_a_state_dict_without_its_model(capsys: pytest.CaptureFixture[str], out:
     assert "--model" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("m.weights.h5", "no architecture"),
+        ("other.h5", "not of Keras"),
+        ("m.json", "--params"),
+        ("lambda.json", "--allow-code"),
+        ("custom.json", "--custom-objects"),
+        ("keras2/dense/saved_model.pb", "give the folder"),
+    ],
+)
+def test_keras_files(capsys: pytest.CaptureFixture[str], out: Path, tmp_path: Path, name: str, says: str) -> None:
+    keras, h5py = pytest.importorskip("keras"), pytest.importorskip("h5py")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.save_weights(tmp_path / "m.weights.h5")
+    h5py.File(tmp_path / "other.h5", "w").close()
+    (tmp_path / "m.json").write_text(model.to_json())
+    layer = '{"class_name": "Lambda", "config": {"name": "l", "function": ["code", null, null]}}'
+    (tmp_path / "lambda.json").write_text(layer)
+    (tmp_path / "custom.json").write_text('{"class_name": "Mine", "module": "mine", "config": {}}')
+    shutil.copytree(FIXTURES / "keras2", tmp_path / "keras2")
+    code, said = refused(capsys, out, tmp_path / name)
+    assert code == LOAD
+    assert says in said
+    assert str(tmp_path / name) in said
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("dense.h5", ["--batch", "0"]),
+        ("dense.h5", ["--input", "first_input:float32[2,4]", "--batch", "3"]),
+        ("conv", ["--input", "first_input:float32[2,4]"]),
+    ],
+)
+def test_shapes_that_keras_models_do_not_have(
+    capsys: pytest.CaptureFixture[str], out: Path, name: str, arguments: list[str]
+) -> None:
+    pytest.importorskip("keras")
+    code, _ = refused(capsys, out, FIXTURES / "keras2" / name, *arguments)
+    assert code == (USAGE if "0" in arguments else LOAD)
+
+
+def test_a_batch_where_no_axis_is_open(capsys: pytest.CaptureFixture[str], out: Path) -> None:
+    code, said = refused(capsys, out, FIXTURES / "attention.onnx", "--batch", "2")
+    assert code == LOAD
+    assert "the batch cannot be 2: the first axes of the inputs are 1" in said
+
+
 def test_own_inputs_that_do_not_fit(capsys: pytest.CaptureFixture[str], out: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=np.zeros((3, 9), np.float32), z=np.zeros(1))
     code, said = refused(capsys, out, MLP, "--inputs", tmp_path / "data.npz")

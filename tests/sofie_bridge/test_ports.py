@@ -66,3 +66,23 @@ def test_inputs_of_no_elements_are_given_to_the_exported_model_alone() -> None:
     x = np.ones(2, np.float32)
     assert list(ports.given({"x": x, "e": np.empty(0, np.float32)})) == ["x"]
     assert ports.asked(OnnxReference(model))({"x": x})["y"].tolist() == [1.0, 1.0]
+
+
+def test_axes_in_another_order() -> None:
+    """The exported model is channels last, the rewritten one channels first."""
+    model = parse("(float[2,4,5,3] x, float[3] c) => (float[2,4,5,3] y) { y = Mul(x, c) }")
+    other = parse("(float[2,3,4,5] x, float[3] c) => (float[2,3,4,5] y) { y = Identity(x) }")
+    ports = Ports(model, other, {"x": (0, 3, 1, 2), "y": (0, 3, 1, 2)})
+    x, c = np.random.default_rng(1).standard_normal((2, 4, 5, 3)).astype(np.float32), np.array([1, 2, 3], np.float32)
+    given = ports.given({"x": x, "c": c})
+    np.testing.assert_array_equal(given["x"], np.moveaxis(x, -1, 1))
+    np.testing.assert_array_equal(given["c"], c)
+    answers = ports.asked(OnnxReference(model))(given)
+    np.testing.assert_array_equal(answers["y"], np.moveaxis(x * c, -1, 1))
+    assert answers["y"].flags.c_contiguous
+
+
+def test_an_array_of_another_rank_is_left_to_the_check() -> None:
+    model = parse("(float[2,4,5,3] x) => (float[2,4,5,3] y) { y = Neg(x) }")
+    flat = np.ones((2, 60), np.float32)
+    assert Ports(model, model, {"x": (0, 3, 1, 2)}).given({"x": flat})["x"].shape == (2, 60)

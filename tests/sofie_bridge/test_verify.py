@@ -16,11 +16,12 @@ from convert.errors import BadSamples, CompileFailed, RunFailed
 from rewrite.passes.infer_shapes import infer_shapes
 from sofie_bridge.compare import TOLERANCES
 from sofie_bridge.emit import Emitted, emit
+from sofie_bridge.noise import flushed, noise
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Arrays, Sample, make_samples
 from sofie_bridge.sofie import Sofie
 from sofie_bridge.toolchain import find
-from sofie_bridge.verify import Verification, noise, stored, verify
+from sofie_bridge.verify import Verification, stored, verify
 
 TEXT = """(float[2,3] x) => (float[2,2] y, float[2,2] z) <float[3,2] w={1,-2,3,4,5,-6}, float[2] b={0.5,-1}>
     { h = MatMul(x, w) y = Add(h, b) z = Tanh(y) }"""
@@ -135,6 +136,43 @@ def test_inputs_that_the_reference_cannot_run_are_left_out(net: Net) -> None:
     assert "user" not in seen.samples
     with pytest.raises(BadSamples, match="none of the random inputs"):
         replace(net, samples=[bad, *net.samples[3:]]).verify()
+
+
+def test_inputs_that_the_framework_cannot_run(net: Net) -> None:
+    """Numbers of nodes that do not add up: invented inputs are none for the model then, but those of the user are."""
+
+    def framework(arrays: Arrays) -> Arrays:
+        if (arrays["x"] > 80).any():
+            raise BadSamples("the model itself does not run on these inputs", why="too large")
+        return OnnxReference(net.model)(arrays)
+
+    seen = net.verify(framework=framework)
+    assert (seen.failures, seen.left_out) == ((), (("large", "too large"),))
+    user = Sample("user", {"x": np.full((2, 3), 99, np.float32)}, defined=True)
+    with pytest.raises(BadSamples, match="too large"):
+        replace(net, samples=[*net.samples, user]).verify(framework=framework)
+    with pytest.raises(BadSamples, match="none of the random inputs"):
+        replace(net, samples=net.samples[-1:]).verify(framework=framework)
+
+
+def test_a_framework_that_takes_subnormal_numbers_for_zeros(sofie: Sofie, tmp_path: Path) -> None:
+    """y = (1e30 x) 1e10: TensorFlow's zeros for a tiny x are no error, nor are they one that hides others."""
+    model = infer_shapes(parse("(float[8] x) => (float[8] y) <float k={1e30}, float l={1e10}>"
+                               " { h = Mul(x, k) y = Mul(h, l) }"))  # fmt: skip
+    samples = [s for s in make_samples(model) if s.name in ("random 0", "tiny")]
+    samples = [replace(s, arrays={"x": s.arrays["x"] * (1 if s.name == "tiny" else 1e-20)}) for s in samples]
+    emitted = emit(model, "small", tmp_path, sofie)
+
+    def framework(arrays: Arrays) -> Arrays:
+        return OnnxReference(model)({"x": np.where(np.abs(arrays["x"]) < 1e-36, np.float32(0), arrays["x"])})
+
+    def wrong(arrays: Arrays) -> Arrays:
+        return {"y": np.float32(1.1) * framework(arrays)["y"]}
+
+    plain = OnnxReference(model)(samples[1].arrays)
+    assert float(flushed(OnnxReference(model), samples[1], plain)["y"]) > 100
+    assert verify(model, model, emitted, samples, find(), framework=framework).failures == ()
+    assert verify(model, model, emitted, samples, find(), framework=wrong).failures
 
 
 def test_what_cannot_be_judged_is_not_right(sofie: Sofie, tmp_path: Path) -> None:
