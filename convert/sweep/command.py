@@ -6,13 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 
 from convert.sweep.case import SUITES, Case, suite_of, without_case
 from convert.sweep.driver import sweep
-from convert.sweep.outcome import Result
+from convert.sweep.outcome import Fate, Result
 from convert.sweep.table import failing, page, summary
 
 
@@ -23,6 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("--only", default="", help="cases whose name and arguments have this in them")
     p.add_argument("--jobs", type=int, default=2, help="processes (2)")
     p.add_argument("--json", type=Path, help="write every result")
+    p.add_argument(
+        "--quick", action="store_true", help="what is not right at first is not tried by the pipeline itself"
+    )
+    p.add_argument("--again", type=Path, help="an earlier --json: what was right then is not run again")
     p.add_argument("--markdown", type=Path, help="write the page of the docs")
     options = p.parse_args(arguments)
     suite = suite_of(options.suite)
@@ -31,26 +35,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [c for c in suite.cases() if options.only in str(c)]
     if options.markdown and options.only:
         p.error("the page is of all cases: --markdown goes without --only")
-    start = perf_counter()
-    count = 0
-
-    def progress(case: Case, result: Result) -> None:
-        nonlocal count
-        count += 1
-        if result.outcome in ("wrong", "error"):
-            sys.stderr.write(f"\r{result.outcome} {case}: {result.words[:300]}\n")
-        sys.stderr.write(f"\r{count} of {len(chosen)}")
-        sys.stderr.flush()
-
-    found = sweep(options.suite, chosen, jobs=options.jobs, progress=progress)
-    sys.stderr.write(f"\r{perf_counter() - start:.0f} s           \n")
+    known = _right(options.again) if options.again else {}
+    progress = _Progress(chosen, {str(c): known[str(c)] for c in chosen if str(c) in known}, options.json)
+    running = [c for c in chosen if str(c) not in known]
+    sweep(options.suite, running, jobs=options.jobs, progress=progress, quick=options.quick)
+    found = progress.found
+    sys.stderr.write(f"\r{perf_counter() - progress.start:.0f} s           \n")
     sys.stdout.writelines(f"{line}\n" for line in failing(chosen, found))
     sys.stdout.write(summary(chosen, found) + "\n")
-    if options.json:
-        told = [{"name": c.name, "words": c.words, "outcome": found[str(c)].outcome, **asdict(found[str(c)])} for c in chosen]
-        options.json.write_text(json.dumps(told, indent=1))
     if options.markdown:
         command = f"python -m convert.sweep {options.suite} --markdown {options.markdown}"
-        options.markdown.write_text(page(suite, f"{options.suite.capitalize()} layers", command, found), encoding="utf-8")
+        text = page(suite, f"{options.suite.capitalize()} layers", command, found)
+        options.markdown.write_text(text, encoding="utf-8")
     bad = sum(r.outcome in ("wrong", "error") for r in found.values())
     return int(bad > 0 or bool(missing))
+
+
+@dataclass
+class _Progress:
+    """Tells on the terminal, and keeps what is found on disk: a sweep that is broken off can go on with ``--again``."""
+
+    chosen: Sequence[Case]
+    found: dict[str, Result]
+    path: Path | None
+    start: float = field(default_factory=perf_counter)
+
+    def __call__(self, case: Case, result: Result) -> None:
+        self.found[str(case)] = result
+        if result.open.outcome != "right" and not (case.refuses and result.outcome == "refused"):
+            how = "fixed batch only" if result.outcome == "right" else result.outcome
+            sys.stderr.write(f"\r{how} {case}: {result.open.words[:300]}\n")
+        sys.stderr.write(f"\r{len(self.found)} of {len(self.chosen)}")
+        sys.stderr.flush()
+        if self.path is not None:
+            told = [
+                {"name": c.name, "words": c.words, "outcome": r.outcome, **asdict(r)}
+                for c, r in ((c, self.found.get(str(c))) for c in self.chosen)
+                if r is not None
+            ]
+            self.path.write_text(json.dumps(told, indent=1))
+
+
+def _right(path: Path) -> dict[str, Result]:
+    told = json.loads(path.read_text())
+    return {f"{t['name']}({t['words']})": Result(Fate("right")) for t in told if t["open"]["outcome"] == "right"}

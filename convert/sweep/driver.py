@@ -23,11 +23,14 @@ SECONDS = 600.0
 Progress = Callable[[Case, Result], None]
 
 
-def sweep(name: str, chosen: Sequence[Case], *, jobs: int, progress: Progress) -> dict[str, Result]:
+def sweep(
+    name: str, chosen: Sequence[Case], *, jobs: int, progress: Progress, quick: bool = False
+) -> dict[str, Result]:
     """Results by the cases' text.
 
     :param name: the suite, as :func:`convert.sweep.case.suite_of` takes it: every process makes its own cases.
     :param progress: is told each result as it comes, from one thread at a time.
+    :param quick: see :func:`convert.sweep.outcome.results`.
     """
     work: SimpleQueue[list[Case]] = SimpleQueue()
     count = -(-len(chosen) // CHUNK)
@@ -43,16 +46,15 @@ def sweep(name: str, chosen: Sequence[Case], *, jobs: int, progress: Progress) -
                 progress(case, result)
 
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        for future in [pool.submit(_serve, name, work, take) for _ in range(max(1, jobs))]:
+        for future in [pool.submit(_serve, _Worker(name, quick), work, take) for _ in range(max(1, jobs))]:
             future.result()
     return {str(c): found[str(c)] for c in chosen}
 
 
 def _serve(
-    name: str, work: SimpleQueue[list[Case]], take: Callable[[Sequence[Case], Sequence[Result]], None]
+    worker: _Worker, work: SimpleQueue[list[Case]], take: Callable[[Sequence[Case], Sequence[Result]], None]
 ) -> None:
     """Hand work to a process until there is none; a process that ends is followed by another."""
-    worker = _Worker(name)
     try:
         while True:
             try:
@@ -60,17 +62,27 @@ def _serve(
             except Empty:
                 return
             given = worker.ask(cases)
-            if isinstance(given, str):
-                worker = _Worker(name)
             if isinstance(given, list):
                 take(cases, given)
-            elif len(cases) == 1:
-                take(cases, [Result(Fate("error", given))])
-            else:
-                work.put(cases[: len(cases) // 2])
-                work.put(cases[len(cases) // 2 :])
+                continue
+            worker = _Worker(worker.suite, worker.quick)
+            guilty = [c for c in cases if str(c) == given.case] or (cases if len(cases) == 1 else [])
+            take(guilty, [Result(Fate("error", given.words)) for _ in guilty])
+            rest = [c for c in cases if c not in guilty]
+            half = len(rest) if guilty else len(rest) // 2  # until it is known whose doing it was
+            for part in (rest[:half], rest[half:]):
+                if part:
+                    work.put(part)
     finally:
         worker.close()
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """What a process was at when it ended. :param case: with which case; empty: with all."""
+
+    words: str
+    case: str
 
 
 @dataclass
@@ -78,30 +90,32 @@ class _Worker:
     """A process that judges cases, started at the first."""
 
     suite: str
+    quick: bool
     _pipe: Connection | None = None
     _process: Any = None
 
-    def ask(self, cases: Sequence[Case]) -> list[Result] | str:
+    def ask(self, cases: Sequence[Case]) -> list[Result] | _Ended:
         """Results; or what was being done when the process ended or hung, after which it is gone."""
         if self._pipe is None:
             context = get_context("spawn")
             self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=_main, args=(theirs, self.suite))
+            self._process = context.Process(target=_main, args=(theirs, self.suite, self.quick))
             self._process.start()
             theirs.close()
-        told = "starting"
+        told, case = "starting", ""
         try:
             self._pipe.send([str(c) for c in cases])
             while self._pipe.poll(SECONDS):
                 answer = self._pipe.recv()
                 if isinstance(answer, list):
                     return answer
-                told = answer
+                told, case = answer
         except (EOFError, BrokenPipeError, ConnectionResetError):
             self._process.join()
-            return f"{told}: this ended the process, exit code {self._process.exitcode}"
+            return _Ended(f"{told} ended the process, exit code {self._process.exitcode}", case)
+        self._process.kill()
         self.close()
-        return f"{told}: no word for {SECONDS:g} s"
+        return _Ended(f"{told}: no word for {SECONDS:g} s", case)
 
     def close(self) -> None:
         if self._process is not None and self._pipe is not None:
@@ -113,13 +127,17 @@ class _Worker:
             self._process = None
 
 
-def _main(pipe: Connection, name: str) -> None:
+def _main(pipe: Connection, name: str, quick: bool) -> None:  # noqa: FBT001 - a process takes its arguments in order
     """The process: chunks of cases in, by their text; words on what is being done, and results, out."""
     known = {str(c): c for c in suite_of(name).cases()}
+
+    def tell(what: str, case: Case | None) -> None:
+        pipe.send((what, str(case or "")))
+
     with Sofie() as sofie:
         while True:
             try:
                 wanted = pipe.recv()
             except EOFError:
                 return
-            pipe.send(results([known[w] for w in wanted], sofie, pipe.send))
+            pipe.send(results([known[w] for w in wanted], sofie, tell, quick=quick))

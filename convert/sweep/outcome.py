@@ -1,8 +1,8 @@
 """What becomes of cases in the pipeline, many at a time.
 
-As :func:`convert.pipeline.run` does it: load, rewrite, measure, emit, compile, run and compare, but with one translation
-unit for all headers, since almost all of the time goes into compiling. What does not come out right goes through
-:func:`convert.convert` itself, which may learn of it and find another way, and whose word is final.
+As :func:`convert.pipeline.run` does it: load, rewrite, measure, emit, compile, run and compare, but with one
+translation unit for all headers, since almost all of the time goes into compiling. What does not come out right goes
+through :func:`convert.convert` itself, which may learn of it and find another way, and whose word is final.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import onnx
 
 import converters
 from convert.api import convert
-from convert.errors import ConvertError, LoadError, Mismatch, NotConverging, RewriteError, WrongRewrite
+from convert.errors import ConvertError, Finding, LoadError, Mismatch, NotConverging, RewriteError, WrongRewrite
 from convert.sweep.case import BATCH, Case, Made
 from converters.base import Loaded, LoadOptions
 from converters.quiet import Attempt, quietly, reason
@@ -64,7 +64,11 @@ class Result:
     @property
     def words(self) -> str:
         """The reason, where it is not right."""
-        return "" if self.outcome == "right" else (self.open if self.fixed is None else self.fixed).words or self.open.words
+        return (
+            ""
+            if self.outcome == "right"
+            else (self.open if self.fixed is None else self.fixed).words or self.open.words
+        )
 
 
 @dataclass
@@ -88,21 +92,26 @@ class _Run:
         self.options = LoadOptions(inputs=inputs, example=made.example, batch=self.batch, allow_code=True)
 
 
-def results(cases: Sequence[Case], sofie: Sofie, tell: Callable[[str], None]) -> list[Result]:
+#: Told what is being done, before it is done, and with which case; None: with all.
+Tell = Callable[[str, Case | None], None]
+
+
+def results(cases: Sequence[Case], sofie: Sofie, tell: Tell, *, quick: bool = False) -> list[Result]:
     """The result of each.
 
-    :param tell: is told what is being done, before it is done.
+    :param quick: leave out the second look.
     """
     made: list[Made | Fate] = []
     for case in cases:
-        tell(f"{case}: making it")
+        tell("making it", case)
         with quietly(), Attempt() as attempt:
             made.append(case.make())
         if attempt.error is not None:
             made.append(Fate("error", f"the case itself: {reason(attempt.error)}"))
-    opened = _fates(cases, made, None, sofie, tell)
+    opened = _fates(cases, made, None, sofie, tell, quick=quick)
     again = [k for k, f in enumerate(opened) if f.outcome != "right" and not cases[k].refuses]
-    fixed = dict(zip(again, _fates([cases[k] for k in again], [made[k] for k in again], BATCH, sofie, tell), strict=True))
+    fates = _fates([cases[k] for k in again], [made[k] for k in again], BATCH, sofie, tell, quick=quick)
+    fixed = dict(zip(again, fates, strict=True))
     return [Result(_expected(c, opened[k]), fixed.get(k)) for k, c in enumerate(cases)]
 
 
@@ -114,26 +123,27 @@ def _expected(case: Case, fate: Fate) -> Fate:
 
 
 def _fates(
-    cases: Sequence[Case], made: Sequence[Made | Fate], batch: int | None, sofie: Sofie, tell: Callable[[str], None]
+    cases: Sequence[Case], made: Sequence[Made | Fate], batch: int | None, sofie: Sofie, tell: Tell, *, quick: bool
 ) -> list[Fate]:
     fates: dict[int, Fate] = {k: m for k, m in enumerate(made) if isinstance(m, Fate)}
     runs = {k: _Run(cases[k], m, batch) for k, m in enumerate(made) if isinstance(m, Made)}
     for run in runs.values():
-        tell(f"{run.case}: loading")
+        tell("loading", run.case)
         _attempt(run, _load)
     _rewrite(list(runs.values()), SofieTarget(sofie), tell)
     for run in runs.values():
-        tell(f"{run.case}: asking the references")
+        tell("asking the references", run.case)
         _attempt(run, _ask)
-    tell("compiling and running")
+    tell("compiling and running", None)
     ready = {f"p{k}": run for k, run in runs.items() if run.fate is None and run.asked is not None}
     pieces = [Piece(name, r.asked.rewritten, r.asked.inputs) for name, r in ready.items() if r.asked is not None]
     for piece, ran in run_pieces(pieces, sofie, find()):
         ready[piece.name].fate = _judged(ready[piece.name], ran)
     for k, run in runs.items():
         first = run.fate or Fate("error", "lost on its way")
-        if first.outcome in ("wrong", "error") and run.loaded is not None:
-            tell(f"{run.case}: converting")
+        again = first.outcome in ("wrong", "error") and run.asked is not None
+        if again and not quick:
+            tell("converting", run.case)
             first = _second_look(run, first)
         fates[k] = first
     return [fates[k] for k in range(len(cases))]
@@ -156,14 +166,20 @@ def _attempt(run: _Run, step: Callable[[_Run], None]) -> None:
 def _refusal(error: ConvertError) -> Fate:
     words = f"{type(error).__name__}: {' '.join(str(error).split())}"
     refused = isinstance(error, LoadError | RewriteError) and not isinstance(error, NotConverging | WrongRewrite)
-    return Fate("refused" if refused else "wrong" if isinstance(error, Mismatch) else "error", words)
+    wrong = isinstance(error, Mismatch) and any(_differs(f) for f in error.findings)
+    return Fate("refused" if refused else "wrong" if wrong else "error", words)
+
+
+def _differs(failure: Finding) -> bool:
+    """Is it a difference? Numbers that cannot be judged are none."""
+    return "cannot be judged" not in failure.what
 
 
 def _load(run: _Run) -> None:
     run.loaded = converters.load(run.made.model, run.options)
 
 
-def _rewrite(runs: Sequence[_Run], target: SofieTarget, tell: Callable[[str], None]) -> None:
+def _rewrite(runs: Sequence[_Run], target: SofieTarget, tell: Tell) -> None:
     """As the pipeline does; but what is measured of all models is measured at once, until nothing new is wrong."""
     for _ in range(REVIEWS):
         probes: list[onnx.ModelProto] = []
@@ -177,9 +193,9 @@ def _rewrite(runs: Sequence[_Run], target: SofieTarget, tell: Callable[[str], No
             run.rewritten = rewrite_model(run.loaded.model, target, review=review)
 
         for run in runs:
-            tell(f"{run.case}: rewriting")
+            tell("rewriting", run.case)
             _attempt(run, rewrite)
-        tell("measuring nodes")
+        tell("measuring nodes", None)
         if not target.review(probes):
             return
 
@@ -200,7 +216,8 @@ def _ask(run: _Run) -> None:
 
 def _judged(run: _Run, ran: Ran) -> Fate:
     if ran.outcome != "ran" or run.asked is None:
-        return Fate("error", f"{ran.outcome}: {' '.join(ran.words.split())[:400]}")
+        outcome = "refused by SOFIE" if ran.outcome == "refused" else ran.outcome
+        return Fate("error", f"{outcome}: {' '.join(ran.words.split())[:400]}")
     # flat, as the code gave them; a size that is wrong stays so for the comparison
     for x, outputs in zip(run.asked.answers, ran.outputs, strict=True):
         for name, array in x.by["rewritten"].items():
@@ -210,7 +227,8 @@ def _judged(run: _Run, ran: Ran) -> Fate:
         failures = judge(run.asked, ran.outputs).failures
     except ConvertError as error:
         return _refusal(error)
-    return Fate("wrong", "; ".join(" ".join(str(f).split()) for f in failures)) if failures else Fate("right")
+    words = "; ".join(" ".join(str(f).split()) for f in failures)
+    return Fate("wrong" if any(map(_differs, failures)) else "error" if failures else "right", words)
 
 
 def _second_look(run: _Run, first: Fate) -> Fate:

@@ -46,8 +46,8 @@ def page(suite: Suite, title: str, command: str, results: Results) -> str:
     head = [
         f"# {title}",
         "",
-        f"Every layer and function, found by introspection, through the pipeline, and the compiled header held against the "
-        f"framework's own answers. {suite.title()}.",
+        "Every layer and function, found by introspection, through the pipeline, and the compiled header held against "
+        f"the framework's own answers. {suite.title()}.",
         f"This page is what `{command}` prints.",
         "",
         f"{summary(cases, results)}.",
@@ -71,7 +71,9 @@ def _row(name: str, cases: Sequence[Case], results: Results) -> str:
     found = {c: results[str(c)] for c in cases}
     right = [c for c, r in found.items() if r.outcome == "right"]
     fixed = [c for c in right if found[c].open.outcome != "right"]
-    said = f"{len(right)}" + (f" ({len(fixed)} *fixed batch*: {', '.join(_code(c.words) for c in fixed)})" if fixed else "")
+    said = f"{len(right)}" + (
+        f" ({len(fixed)} *fixed batch*: {', '.join(_code(c.words) for c in fixed)})" if fixed else ""
+    )
     why = " <br> ".join(
         ("" if r.outcome == "refused" else f"**{r.outcome}** ") + f"{_code(c.words)}: {_cell(_why(r.words))}"
         for c, r in found.items()
@@ -89,7 +91,7 @@ def _why(words: str) -> str:
     """The finding, without the error's class and the general sentence before it."""
     text = _first(words, 10_000).split(": ", 1)[-1]
     found = re.search(r"(?:the TensorFlow operator \w+|because: .*)", text)
-    return _first(found.group() if found else text, 160)
+    return _first((found.group() if found else text).removeprefix("because: "), 160)
 
 
 def _code(words: str) -> str:

@@ -41,6 +41,8 @@ def positions(axis: Axis, mode: str) -> Array:
             return x * (size - one) / (length - one) if axis.length > 1 else 0 * x
         case "pytorch_half_pixel":
             return (x + half) / scale - half if axis.length > 1 else 0 * x
+        case "tf_half_pixel_for_nn":  # of opset 11; onnxruntime takes it at any
+            return (x + half) / scale
         case "half_pixel_symmetric":
             adjustment = length / (scale * size)
             return size / 2 * (one - adjustment) + (x + half) / scale - half

@@ -28,6 +28,7 @@ _SYMBOLS = "(float[N,3,L] x) => (float[N,3,L] y) "
     case("(float[N,1,3,1] x) => (float[N,3,1] y) <int64[1] a = {-3}> { y = Squeeze(x, a) }"),
     case("(float[1] x) => (float[1,1,1] y) <int64[2] a = {-1, 0}> { y = Unsqueeze(x, a) }"),
     case("(float[2,3] x) => (float[3,2] y) <int64[2] s = {3, 2}> { y = Reshape(x, s) }", refuses="constant already"),
+    case("(float[N,8] x) => (float[2,M,8] y) <int64[3] s = {2, -1, 8}> { y = Reshape(x, s) }", refuses="that is open"),
     case("(float[2,3] x, int64[2] s) => (float[M,L] y) { y = Reshape(x, s) }", refuses="computed at run time"),
 ])  # fmt: skip
 def reshape_to_resolved_shape(op: Op, node: NodeView) -> Result:
@@ -40,7 +41,12 @@ def reshape_to_resolved_shape(op: Op, node: NodeView) -> Result:
         return reason
     made = reshaped(op, node.x, after)
     shown = f"[{', '.join(map(str, before))}] to [{', '.join(map(str, after))}]"
-    return refuse(f"{shown} needs sizes that are computed at run time") if made is None else made
+    if made is None:
+        return refuse(f"{shown} needs sizes that are computed at run time")
+    given = integers(op, node.input(1)) if node.op == "Reshape" else None
+    if given is not None and given == _numbers(op, made.inputs[0].inputs[1]):
+        return refuse("its shape is constant already, and Reshape finds the size that is open")
+    return made
 
 
 def _done(op: Op, node: NodeView) -> Refusal | None:
@@ -54,6 +60,14 @@ def _done(op: Op, node: NodeView) -> Refusal | None:
     if given is not None or best is not None:
         return None
     return refuse("its shape is made of Shape already") if _of_shape(node.x, node.inputs[1]) else None
+
+
+def _numbers(op: Op, shape: Tensor) -> list[int] | None:
+    """What a constant holds, or a Concat of constants."""
+    if not shape.inputs or shape.inputs[0].op != "Concat":
+        return integers(op, shape)
+    parts = [integers(op, t) for t in shape.inputs[0].inputs]
+    return None if None in parts else [n for part in parts for n in part or ()]
 
 
 def _of_shape(x: Tensor, shape: Tensor) -> bool:

@@ -31,6 +31,8 @@ _ODD = "(float[1,1,4,5] x) => (float[1,1,7,3] y) <int64[4] s = {1, 1, 7, 3}>"
     case(_ODD + " { y = Resize<mode=\"linear\", coordinate_transformation_mode=\"pytorch_half_pixel\">(x, , , s) }"),
     case(_ODD + " { y = Resize<mode=\"nearest\", nearest_mode=\"floor\","
                 " coordinate_transformation_mode=\"asymmetric\">(x, , , s) }"),
+    case(_ODD + " { y = Resize<mode=\"nearest\", nearest_mode=\"floor\","
+         " coordinate_transformation_mode=\"tf_half_pixel_for_nn\">(x, , , s) }"),
     case(_ODD + " { y = Resize<mode=\"nearest\", nearest_mode=\"ceil\","
                 " coordinate_transformation_mode=\"half_pixel_symmetric\">(x, , , s) }"),
     case(_ODD + " { y = Resize<mode=\"nearest\", nearest_mode=\"round_prefer_ceil\">(x, , , s) }"),

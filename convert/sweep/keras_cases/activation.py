@@ -59,18 +59,20 @@ def cases() -> list[Case]:
         *each("ReLU", SHAPE, {}, {"max_value": 1.0}, {"negative_slope": 0.2}, {"threshold": 0.5}),
         *each("ReLU", SHAPE, {"max_value": 2.0, "negative_slope": 0.1, "threshold": 0.3}),
         *each("Softmax", SHAPE, {}, {"axis": 1}, {"axis": (1, 2)}),
-        built("Softmax", "mask", [SHAPE, SHAPE], lambda k, x, m: k.layers.Softmax()(x, mask=m), dtype=("float32", "bool")),
+        built("Softmax", "mask", [SHAPE, SHAPE], lambda k, x, m: k.layers.Softmax()(x, mask=m),
+              dtype=("float32", "bool")),
     ]  # fmt: skip
 
 
 def _function(name: str, arguments: dict[str, Any]) -> Case:
     words = ", ".join(f"{k}={v}" for k, v in arguments.items())
-    return built(
-        f"keras.activations.{name}", words, SHAPE, lambda k, x: getattr(k.activations, name)(x, **arguments)
-    )
+
+    def call(k: Any, x: Any) -> Any:
+        function = getattr(k.activations, name)
+        return k.layers.Activation(lambda t: function(t, **arguments))(x)
+
+    return built(f"keras.activations.{name}", words, SHAPE, call)
 
 
 def _in_dense(name: str) -> Case:
-    return built(
-        f"keras.activations.{name}", "in Dense", (5,), lambda k, x: k.layers.Dense(4, activation=name)(x)
-    )
+    return built(f"keras.activations.{name}", "in Dense", (3,), lambda k, x: k.layers.Dense(4, activation=name)(x))

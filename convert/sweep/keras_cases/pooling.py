@@ -32,7 +32,9 @@ def _local(name: str, rank: int) -> list[Case]:
     )  # fmt: skip
     if rank > 1:
         found += each(name, shape, {"pool_size": (1, 3, 2)[:rank], "strides": (2, 1, 3)[:rank]}, {"padding": "same"})
-    return found + each(name, first_axes(shape), {"pool_size": 2} | _FIRST, {"pool_size": 3, "strides": 2, "padding": "same"})
+    return found + each(
+        name, first_axes(shape), {"pool_size": 2} | _FIRST, {"pool_size": 3, "strides": 2, "padding": "same"}
+    )
 
 
 def _adaptive(name: str, rank: int) -> list[Case]:
