@@ -19,9 +19,9 @@ from convert.request import Request
 from rewrite.api import Rewritten
 from sofie_bridge.compare import Tolerance, compare
 from sofie_bridge.emit import Emitted
+from sofie_bridge.noise import noise
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Array, Arrays, Sample
-from sofie_bridge.verify import noise
 
 #: Test vectors that a project is given.
 VECTORS = 6

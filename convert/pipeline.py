@@ -119,10 +119,17 @@ class _Steps:
         wanted = frozenset(STANDS_FOR if self.request.float32 else ())
         witness = self.report.witness
         rewritten = rewrite_model(
-            loaded.model, target, analysis=analysis, review=review, in_float32=wanted, witness=witness
+            loaded.model,
+            target,
+            analysis=analysis,
+            review=review,
+            in_float32=wanted,
+            witness=witness,
+            channels_first=self.request.layout == "nchw",
         )
         self.report.rewritten = rewritten
         self._note_dtypes(loaded, rewritten)
+        self.report.notes += [n for n in rewritten.layout.notes() if n not in self.report.notes]
         total, native = rewritten.before.total(), rewritten.native.total()
         rules = len({s.rule for s in rewritten.trail})
         self.summary = f"{total} nodes: {native} taken as they are, {total - native - len(rewritten.stuck)} rewritten"
@@ -193,6 +200,7 @@ class _Steps:
             framework=loaded.reference,
             rtol=self.request.rtol,
             atol=self.request.atol,
+            layout=rewritten.layout.perms,
         )
         self.report.verification = seen
         if seen.failures:
@@ -204,7 +212,7 @@ class _Steps:
 
     def sample(self, loaded: Loaded, rewritten: Rewritten) -> list[Sample]:
         """Inputs to compare on, as the header takes them."""
-        ports = Ports(loaded.model, rewritten.model)
+        ports = Ports(loaded.model, rewritten.model, rewritten.layout.perms)
         given = [(name, ports.given(arrays)) for name, arrays in self._given(loaded)]
 
         def ask(arrays: Arrays) -> object:  # a session holds the weights: made only where a size is open

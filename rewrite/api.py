@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -19,10 +19,12 @@ from rewrite.passes.densify import densify
 from rewrite.passes.drop_empty_inputs import drop_empty_inputs
 from rewrite.passes.drop_no_ops import drop_no_ops
 from rewrite.passes.fold_constants import fold_constants
+from rewrite.passes.hand_over_channels_first import Layout, hand_over_channels_first
 from rewrite.passes.improve import improve
 from rewrite.passes.infer_shapes import infer_shapes
 from rewrite.passes.inline_functions import inline_functions
 from rewrite.passes.inline_if import inline_if
+from rewrite.passes.plain_slices import plain_slices
 from rewrite.passes.resolve_auto_pad import resolve_auto_pad
 from rewrite.passes.resolve_sizes import resolve_sizes
 from rewrite.passes.run_in_float32 import STANDS_FOR, reads_bits, run_in_float32
@@ -37,6 +39,7 @@ from rewrite.witness import Watch, Witness
 PASSES: tuple[Callable[[Graph], None], ...] = (
     drop_empty_inputs,
     fold_constants,
+    plain_slices,
     inline_if,
     unroll_loops,
     resolve_sizes,
@@ -69,6 +72,7 @@ class Rewritten:
     :param trail: every application of a rule, in order.
     :param stuck: nodes that have no way; empty but in analysis.
     :param in_float32: dtypes of the exported model that run in float32, inputs and outputs too.
+    :param layout: inputs and outputs that are channels first, where that was asked for.
     """
 
     model: onnx.ModelProto
@@ -79,6 +83,7 @@ class Rewritten:
     stuck: tuple[Stuck, ...]
     origins: dict[str, Origin]
     in_float32: frozenset[str] = frozenset()
+    layout: Layout = field(default_factory=Layout)
 
 
 def rewrite_model(
@@ -90,6 +95,7 @@ def rewrite_model(
     in_float32: frozenset[str] = frozenset(),
     witness: Witness | None = None,
     improving: bool = True,
+    channels_first: bool = False,
 ) -> Rewritten:
     """Rewrite ``model`` (left as it is) until ``target`` takes every node.
 
@@ -97,6 +103,7 @@ def rewrite_model(
     :param review: a second look at the nodes that ended legal; True if it found that one is not after all.
     :param in_float32: dtypes to run in float32; others join them where nodes of theirs have no way.
     :param improving: whether to look for faster forms first (:mod:`rewrite.passes.improve`).
+    :param channels_first: whether inputs and outputs change to that layout where the model is channels last.
     :param witness: sees each pass and each application of a rule; a raise of its ends the rewriting.
     :raises convert.errors.IllegalOperators: every node that has no way, each with its place and reasons.
     :raises convert.errors.LoadError: the model is not valid ONNX.
@@ -108,6 +115,7 @@ def rewrite_model(
         engine = Engine(graph, target, witness)
         if improving:
             improve(graph, engine.takes, Watch(witness))
+        layout = hand_over_channels_first(graph) if channels_first else Layout()
         outcome = engine.run()
         wider = _stuck_for_their_dtype(outcome.stuck) - in_float32
         if wider and not reads_bits(model):
@@ -137,6 +145,7 @@ def rewrite_model(
         tuple(outcome.stuck),
         dict(graph.origins),
         in_float32,
+        layout,
     )
 
 

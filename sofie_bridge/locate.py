@@ -16,12 +16,12 @@ from sofie_bridge.compare import Tolerance, compare
 from sofie_bridge.emit import emit
 from sofie_bridge.isolate import run_header
 from sofie_bridge.measure import with_noise
+from sofie_bridge.noise import noise
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Array, Arrays, Sample, make_samples
 from sofie_bridge.sofie import Sofie
 from sofie_bridge.toolchain import Toolchain
 from sofie_bridge.truncate import truncated
-from sofie_bridge.verify import noise
 
 #: A truncated model compiles without optimisation in seconds; what takes longer hangs.
 SECONDS = 300.0

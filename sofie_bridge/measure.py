@@ -14,11 +14,11 @@ from convert.errors import BadSamples
 from rewrite.probe import filled
 from sofie_bridge.batch import CHUNK, Piece, Ran, run_pieces
 from sofie_bridge.compare import Tolerance, compare
+from sofie_bridge.noise import noise
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import SEED, Array, Arrays, Sample, fitting_size, make_samples
 from sofie_bridge.sofie import Sofie
 from sofie_bridge.toolchain import Toolchain
-from sofie_bridge.verify import noise
 
 #: Bytes that measuring several models at once may take, and how often each sample is held: given, expected, moved.
 MEMORY = 1 << 30

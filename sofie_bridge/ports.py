@@ -1,18 +1,21 @@
-"""Two models that compute the same, one of them in float32: arrays for the one as arrays for the other.
+"""Two models that compute the same, one of them in float32 or channels first: arrays for the one as for the other.
 
-See :mod:`rewrite.passes.run_in_float32`; where no dtype was changed, all of this gives back what it gets.
+See :mod:`rewrite.passes.run_in_float32` and :mod:`rewrite.passes.hand_over_channels_first`; where no dtype and no
+layout was changed, all of this gives back what it gets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+import ml_dtypes  # noqa: F401 - numpy knows bfloat16 by it
 import numpy as np
 import onnx
 from onnx import helper
 
+from rewrite.passes.run_in_float32 import dtypes_of
 from sofie_bridge.compare import Tolerance
 from sofie_bridge.samples import Array, Arrays, Sample
 
@@ -21,9 +24,21 @@ _Dtypes: TypeAlias = dict[str, np.dtype[Any]]
 
 
 class Ports:
-    """The inputs and outputs of an exported model beside those of what rewriting made of it."""
+    """The inputs and outputs of an exported model beside those of what rewriting made of it.
 
-    def __init__(self, exported: onnx.ModelProto, rewritten: onnx.ModelProto) -> None:
+    :param layout: inputs and outputs whose axes are in another order then, by name: axis k of the rewritten model's is
+        axis layout[name][k] of the exported one's.
+    """
+
+    def __init__(
+        self,
+        exported: onnx.ModelProto,
+        rewritten: onnx.ModelProto,
+        layout: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
+        self._layout = layout or {}
+        #: 16-bit floats on the way between inputs and outputs that are wider, as mixed precision has them
+        self._inside = dtypes_of(exported) & {"float16", "bfloat16"}
         self._exported = _dtypes(exported)
         self._rewritten = _dtypes(rewritten)
         #: inputs of no elements, which rewriting drops
@@ -35,9 +50,11 @@ class Ports:
         }
 
     def given(self, arrays: Arrays) -> dict[str, Array]:
-        """Arrays in the exported model's dtypes as the rewritten model takes them; others as they are."""
+        """Arrays in the exported model's dtypes and layout as the rewritten model takes them; other dtypes stay."""
         return {
-            n: a.astype(self._rewritten[n]) if n in self._rewritten and a.dtype == self._exported.get(n) else a
+            n: self._laid_out(
+                n, a.astype(self._rewritten[n]) if n in self._rewritten and a.dtype == self._exported.get(n) else a
+            )
             for n, a in ((n, np.asarray(a)) for n, a in arrays.items())
             if n not in self._empty
         }
@@ -51,29 +68,46 @@ class Ports:
         return replace(sample, arrays=arrays)
 
     def asked(self, reference: Reference) -> Reference:
-        """A reference in the exported model's dtypes, asked and answering in the rewritten one's."""
+        """A reference in the exported model's dtypes and layout, asked and answering in the rewritten one's."""
 
         def ask(arrays: Arrays) -> Mapping[str, Array]:
-            own = {n: np.asarray(a).astype(self._exported.get(n, np.asarray(a).dtype)) for n, a in arrays.items()}
+            own = {
+                n: self._laid_back(n, np.asarray(a).astype(self._exported.get(n, np.asarray(a).dtype)))
+                for n, a in arrays.items()
+            }
             with np.errstate(over="ignore"):  # beyond float32, a double is infinite there
                 return {
-                    n: np.asarray(a).astype(self._rewritten[n]) if n in self._rewritten else np.asarray(a)
+                    n: self._laid_out(
+                        n, np.asarray(a).astype(self._rewritten[n]) if n in self._rewritten else np.asarray(a)
+                    )
                     for n, a in reference(own | self._empty).items()
                 }
 
         return ask
+
+    def _laid_out(self, name: str, array: Array) -> Array:
+        """An array of the exported model in the rewritten one's layout; as it is if it has another rank."""
+        perm = self._layout.get(name, ())
+        return np.ascontiguousarray(array.transpose(perm)) if perm and len(perm) == array.ndim else array
+
+    def _laid_back(self, name: str, array: Array) -> Array:
+        perm = self._layout.get(name, ())
+        return np.ascontiguousarray(array.transpose(np.argsort(perm))) if perm and len(perm) == array.ndim else array
 
     def in_float32(self, output: str) -> bool:
         """Does the rewritten model give that output in another dtype than the exported one?"""
         return self._rewritten.get(output) != self._exported.get(output)
 
     def tolerance(self, output: str, edge: str, rtol: float | None = None, atol: float | None = None) -> Tolerance:
-        """What a comparison of that output is held to: the coarser of both dtypes' tolerances.
+        """What a comparison of that output is held to: the coarsest of both dtypes' tolerances, and for floats of those
+        of 16 bits inside the exported model.
 
         :param edge: "sofie" is between the rewritten model and its header, and knows the rewritten dtype alone.
         """
         dtypes = (self._rewritten,) if edge == "sofie" else (self._exported, self._rewritten)
         found = [Tolerance.of(d[output], rtol, atol) for d in dtypes if output in d]
+        if edge != "sofie" and self._rewritten[output].kind == "f":
+            found += [Tolerance.of(np.dtype(name), rtol, atol) for name in self._inside]
         return max(found, key=lambda t: (t.rtol, t.atol))
 
 

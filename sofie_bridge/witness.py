@@ -12,9 +12,10 @@ from convert.errors import BadSamples, Finding, WrongRewrite
 from rewrite.protos import nodes
 from rewrite.unsupported import unsupported
 from sofie_bridge.compare import Tolerance, compare
+from sofie_bridge.noise import noise
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Array, Arrays, Sample, make_samples
-from sofie_bridge.verify import UNDECIDED, noise
+from sofie_bridge.verify import UNDECIDED
 
 #: How often inputs are nudged before a rule is accused: ties of large numbers are broken by few of the nudges.
 DRAWS = 8

@@ -3,71 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from math import prod
-from typing import Any, TypeAlias
 
 import numpy as np
 
-from rewrite.graph import Array, Node, Shape, Tensor, is_constant, shape_of, static_shape, value
-
-#: Axis k of the transposed tensor is axis perm[k] of the tensor it is made from.
-Perm: TypeAlias = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Moved:
-    """The node on untransposed data.
-
-    :param perms: per output, the transposition that is left to do behind it.
-    :param operands: inputs that have to be untransposed, all by the same perm.
-    :param attrs: attributes that change.
-    :param constants: inputs that become other constants.
-    :param weights: constants of nodes behind this one that change: node, input, value.
-    """
-
-    perms: tuple[Perm, ...]
-    operands: tuple[int, ...] = (0,)
-    attrs: dict[str, Any] = field(default_factory=dict)
-    constants: dict[int, Callable[[], Array]] = field(default_factory=dict)
-    weights: tuple[tuple[Node, int, Callable[[], Array]], ...] = ()
-
-
-_UNARY = {
-    *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cast", "Ceil", "Celu", "Cos", "Cosh"),
-    *("Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN", "LeakyRelu"),
-    *("Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh"),
-    *("Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu"),
-}
-_BROADCAST = {
-    *("Add", "And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Clip", "Div", "Equal", "Greater"),
-    *("GreaterOrEqual", "Less", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum"),
-    *("Where", "Xor"),
-}
-#: Each element by itself: as fast in one layout as in any other.
-ELEMENTWISE = frozenset(_UNARY | _BROADCAST)
-#: Those, and what moves no number at all.
-INDIFFERENT = ELEMENTWISE | {"Squeeze", "Unsqueeze"}
-
-
-def identity(perm: Perm) -> bool:
-    return perm == tuple(range(len(perm)))
-
-
-def inverse(perm: Perm) -> Perm:
-    return tuple(int(k) for k in np.argsort(perm))
-
-
-def compose(first: Perm, then: Perm) -> Perm:
-    """Transpose(Transpose(x, first), then) = Transpose(x, compose(first, then))"""
-    return tuple(first[k] for k in then)
-
-
-def keeps_order(shape: Shape, perm: Perm) -> bool:
-    """Do only axes of size 1 move? ``shape`` is that of the tensor before."""
-    order = [k for k in perm if shape[k] != 1]
-    return order == sorted(order)
+from rewrite.graph import Array, Node, Tensor, dtype_of, is_constant, shape_of, static_shape, value
+from rewrite.passes._commute_reshape import reshape
+from rewrite.passes._moved import Moved, Perm, inverse
+from rewrite.passes._operators import ELEMENTWISE
 
 
 def commute(node: Node, perm: Perm) -> Moved | None:
@@ -161,8 +104,16 @@ def _unsqueeze(node: Node, perm: Perm) -> Moved | None:
     axes = _axes(node, 1, rank)
     if axes is None:
         return None
-    old = [k for k in range(rank) if k not in axes]
-    return Moved((tuple(k if k in axes else old[perm[old.index(k)]] for k in range(rank)),))
+    # a new axis stays beside the one before it: which of them a Reshape merges it with is told by the order
+    blocks: list[list[int]] = [[]]
+    for k in range(rank):
+        if k in axes:
+            blocks[-1].append(k)
+        else:
+            blocks.append([k])
+    placed = [*blocks[0], *(k for j in inverse(perm) for k in blocks[1 + j])]
+    moved = _int64([i for i, k in enumerate(placed) if k in axes])
+    return Moved((inverse(tuple(placed)),), constants={1: moved})
 
 
 def _pad(node: Node, perm: Perm) -> Moved | None:
@@ -201,69 +152,22 @@ def _per_axis(*inputs: int) -> Callable[[Node, Perm], Moved | None]:
     return how
 
 
-def _reshape(node: Node, perm: Perm) -> Moved | None:
-    """The same row of numbers, where only axes of size 1 moved; or a flattening whose readers' weights can move."""
-    x = shape_of(node.inputs[0]) or ()
-    out = shape_of(node.outputs[0]) or ()
-    before = tuple(x[k] for k in inverse(perm))
-    left = tuple(range(len(out)))
-    target = _target(node, out)
-    if target is None:
+def _matmul(node: Node, perm: Perm) -> Moved | None:
+    """MatMul(Transpose(b), w) = Transpose(Conv(b, w')), channels last, by one element: w'[d, c, 0, ...] = w[c, d]"""
+    weight, spatial = node.inputs[1], (shape_of(node.inputs[0]) or ())[1:-1]
+    shape, dtype = static_shape(weight), dtype_of(node.outputs[0])
+    if perm[0] != 0 or perm[-1] != 1 or len(spatial) not in (1, 2, 3) or dtype is None or dtype.kind != "f":
         return None
-    if node.op == "Flatten":
-        axis = node.attrs.get("axis", 1)
-        if sorted(perm[:axis]) != list(range(axis)):
-            return None
-    constants = {1: _int64(target)} if node.op == "Reshape" else {}
-    if keeps_order(before, perm):
-        return Moved((left,), constants=constants)
-    weights = _flattened(node, perm, x, out)
-    return None if weights is None else Moved((left,), constants=constants, weights=weights)
-
-
-def _target(node: Node, out: Shape) -> list[int] | None:
-    """The shape that a Reshape is given, in numbers that do not refer to the axes of its input."""
-    if node.op == "Flatten":
-        return []
-    held = value(node.inputs[1])
-    if held is None:
+    # sizes of an image that are known only at run time are more than a convolution may take
+    if not is_constant(weight) or shape is None or len(shape) != 2 or not all(isinstance(d, int) for d in spatial):
         return None
-    given = [int(d) for d in held]
-    if node.attrs.get("allowzero") or 0 not in given:
-        return given
-    sizes = [d if isinstance(d, int) else -1 for d in out]
-    return sizes if sizes.count(-1) < 2 else None
+    ones = [1] * len(spatial)
+    attrs = {"kernel_shape": [*ones], "strides": [*ones], "dilations": [*ones], "pads": [0, 0] * len(spatial)}
 
+    def kernel() -> Array:
+        return np.asarray(value(weight)).T.reshape(shape[1], shape[0], *ones)
 
-def _flattened(
-    node: Node, perm: Perm, x: Shape, out: Shape
-) -> tuple[tuple[Node, int, Callable[[], Array]], ...] | None:
-    """Flatten(Transpose(b)) W = Flatten(b) W', W' in b's order, where only products with constants read it."""
-    rest = [d for d in x[1:] if isinstance(d, int)]
-    if perm[0] != 0 or len(out) != 2 or len(rest) != len(x) - 1 or out[1] != prod(rest) or not prod(rest):
-        return None
-    readers = node.outputs[0].outputs
-    found = []
-    for reader in readers:
-        if reader.op not in ("MatMul", "Gemm") or reader.domain or reader.attrs.get("transA"):
-            return None
-        weight = reader.inputs[1]
-        shape = static_shape(weight)
-        if reader.inputs[0] is not node.outputs[0] or not is_constant(weight) or shape is None or len(shape) != 2:
-            return None
-        across = bool(reader.attrs.get("transB"))
-        if shape[int(across)] != prod(rest) or any(t is node.outputs[0] for t in reader.inputs[1:]):
-            return None
-        found.append((reader, 1, partial(_reordered, weight, perm, rest, across=across)))
-    return tuple(found) if found else None
-
-
-def _reordered(weight: Tensor, perm: Perm, rest: list[int], *, across: bool) -> Array:
-    array = np.asarray(value(weight))
-    rows = array.T if across else array
-    back = [k - 1 for k in inverse(perm)[1:]]
-    moved = rows.reshape(*rest, rows.shape[1]).transpose(*back, len(rest)).reshape(rows.shape)
-    return moved.T if across else moved
+    return Moved((perm,), attrs={**attrs, "group": 1, "auto_pad": "NOTSET"}, constants={1: kernel}, op="Conv")
 
 
 _OPERATORS: dict[str, Callable[[Node, Perm], Moved | None]] = {
@@ -276,7 +180,8 @@ _OPERATORS: dict[str, Callable[[Node, Perm], Moved | None]] = {
         _reduce,
     ),
     **dict.fromkeys(("ArgMax", "ArgMin"), _arg),
-    **dict.fromkeys(("Reshape", "Flatten"), _reshape),
+    **dict.fromkeys(("Reshape", "Flatten"), reshape),
+    "MatMul": _matmul,
     "Split": _along_axis,
     "Concat": _concat,
     "Squeeze": _squeeze,

@@ -13,13 +13,19 @@ from rewrite.passes.fuse_matmul_add import fuse_matmul_add
 from rewrite.passes.fuse_patterns import fuse_patterns
 from rewrite.passes.merge_constants import merge_constants
 from rewrite.passes.push_transposes import push_transposes
+from rewrite.passes.raise_transposes import raise_transposes
 from rewrite.passes.spell_hard_swish import spell_hard_swish
 from rewrite.witness import Watch
 
 Fusion: TypeAlias = Callable[[Graph, Callable[[Node], bool]], None]
 
 #: Layout first: what a transpose or a Reshape keeps apart can be fused only then.
-LAYOUT: tuple[Callable[[Graph], None], ...] = (collapse_shape_chains, push_transposes, collapse_shape_chains)
+LAYOUT: tuple[Callable[[Graph], None], ...] = (
+    collapse_shape_chains,
+    push_transposes,
+    raise_transposes,
+    collapse_shape_chains,
+)
 #: Fusions into operators that the target has to have. They look for what exporters write, so they come before
 #: constants are merged and folded into weights.
 INTO_OPERATORS: tuple[Fusion, ...] = (fuse_patterns, spell_hard_swish, fuse_matmul_add)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
-from rewrite.graph import Graph, Node, Shape, Tensor, is_constant, shape_of
+from rewrite.graph import Graph, Node, Shape, Tensor, is_constant, shape_of, value
 
 
-def join_stacked_products(graph: Graph) -> None:
+def join_stacked_products(graph: Graph) -> list[Node]:
     """Reshape(MatMul(Reshape(x; [-1, C]), w); [..., D]) = MatMul(x, w), w a constant matrix.
 
     So TensorFlow writes a Dense layer on the last axis of a tensor of any rank. As one node it can be worked on data in
     another layout (:mod:`rewrite.passes.push_transposes`); :func:`part_stacked_products` undoes what that left.
-    Where the shape has more than one size that is not a number, the three stay: no constant could bring them back.
+    A Reshape to another shape than that, because it stands for two, stays behind the product. Where the stack has
+    more than one size that is not a number, the three stay: no constant could bring them back.
+
+    :returns: the products made.
     """
-    if not any(n.op == "Transpose" and not n.domain for n in graph.nodes):
-        return
+    made: list[Node] = []
     kept: list[Node] = []
     for node in graph.nodes:
         found = _stacked(graph, node)
@@ -26,21 +29,33 @@ def join_stacked_products(graph: Graph) -> None:
             continue
         x, product = found
         joined = graph.node("MatMul", [x, product.inputs[1]], {}, stem=node.outputs[0].name)
-        kept += graph.exchange(node, joined)
+        made.append(joined)
+        if shape_of(joined.outputs[0]) == shape_of(node.outputs[0]):
+            kept += graph.exchange(node, joined)
+            continue
+        if product.outputs[0].name in graph.origins:
+            graph.origins[joined.outputs[0].name] = graph.origins[product.outputs[0].name]
+        node.inputs[0] = joined.outputs[0]
+        kept += [joined, node]
     graph.nodes = kept
     graph.drop_dead()
+    return made
 
 
-def part_stacked_products(graph: Graph) -> None:
-    """MatMul(x, w) = Reshape(MatMul(Reshape(x; [-1, C]), w); [..., D]): one product instead of one for each matrix."""
+def part_stacked_products(graph: Graph, joined: Sequence[Node]) -> None:
+    """MatMul(x, w) = Reshape(MatMul(Reshape(x; [-1, C]), w); [..., D]): one product instead of one for each matrix.
+
+    :param joined: what :func:`join_stacked_products` made; those that something else has come of stay.
+    """
+    known = {id(n) for n in joined}
     kept: list[Node] = []
     for node in graph.nodes:
-        x, out = (node.inputs[0], node.outputs[0]) if node.op == "MatMul" and not node.domain else (None, None)
-        before, after = (shape_of(t) if t is not None else None for t in (x, out))
-        if before is None or after is None or len(before) < 3 or not _matrix(node.inputs[1]) or not _settled(after):
+        if id(node) not in known or node.op != "MatMul":
             kept.append(node)
             continue
-        shapes = [[-1, before[-1]], [d if isinstance(d, int) else -1 for d in after]]
+        x, out = node.inputs[0], node.outputs[0]
+        sizes = [d if isinstance(d, int) else -1 for d in shape_of(out) or ()]
+        shapes = [[-1, (shape_of(x) or ())[-1]], sizes]
         rows, back = (graph.constant(np.array(s, np.int64), out.name) for s in shapes)
         first = graph.node("Reshape", [x, rows], {"allowzero": 0}, stem=out.name)
         product = graph.node("MatMul", [first.outputs[0], node.inputs[1]], {}, stem=out.name)
@@ -58,12 +73,12 @@ def _stacked(graph: Graph, node: Node) -> tuple[Tensor, Node] | None:
     if product is None or rows is None or not _matrix(product.inputs[1]):
         return None
     x, weight = rows.inputs[0], shape_of(product.inputs[1]) or ()
-    before, after = shape_of(x), shape_of(node.outputs[0])
-    flat = shape_of(rows.outputs[0])
-    if before is None or after is None or flat is None or len(before) < 3 or not _settled(before):
+    before, flat, after = shape_of(x), shape_of(rows.outputs[0]), shape_of(node.outputs[0])
+    if before is None or flat is None or after is None or len(before) < 3 or not _settled(before):
         return None
-    fits = len(flat) == 2 and flat[1] == before[-1] == weight[0] and after == (*before[:-1], weight[1])
-    return (x, product) if fits else None
+    held = value(node.inputs[1])  # a 0 stands for a size of the product's rows
+    stays = after == (*before[:-1], weight[1]) or (held is not None and 0 not in held)
+    return (x, product) if stays and len(flat) == 2 and flat[1] == before[-1] == weight[0] else None
 
 
 def _before(graph: Graph, node: Node, op: str, maker: str) -> Node | None:

@@ -8,20 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewrite.graph import Graph, Node, Tensor, dependencies, infer, is_constant, shape_of
-from rewrite.passes._commute import (
-    INDIFFERENT,
-    Moved,
-    Perm,
-    commute,
-    compose,
-    identity,
-    inverse,
-    keeps_order,
-)
+from rewrite.passes._commute import commute
+from rewrite.passes._moved import Moved, Perm, compose, held, identity, inverse, is_transpose, keeps_order, perm_of
+from rewrite.passes._operators import INDIFFERENT
 from rewrite.passes.drop_no_ops import drop_no_ops
+from rewrite.passes.join_stacked_products import join_stacked_products, part_stacked_products
 
 #: Transpositions of one rank whose way through the graph is looked at in advance: channels last and first, mostly.
 _CANDIDATES = 6
+#: Operators behind which a transposition is another one, which is looked at as well.
+_RESHAPING = frozenset({"Reshape", "Squeeze", "Unsqueeze"})
 
 
 def push_transposes(graph: Graph) -> None:
@@ -32,8 +28,10 @@ def push_transposes(graph: Graph) -> None:
     with transpositions put off; a node's inputs are transposed where that costs less than to go on with what is
     behind them. A transposed tensor with several readers is put off for each of them, and written out at most once.
     """
-    if any(_is_transpose(n) for n in graph.nodes):
+    if any(is_transpose(n) for n in graph.nodes):
+        joined = join_stacked_products(graph)
         _Sinking(graph).run()
+        part_stacked_products(graph, joined)
         drop_no_ops(graph)
 
 
@@ -62,6 +60,7 @@ class _Sinking:
         #: Transposes that are written out, by what of and by which perm.
         self.written: dict[tuple[int, Perm], Tensor] = {}
         self.outputs = {id(o) for o in graph.outputs}
+        self.held = held(graph)
         self.candidates = self._candidates()
         self.fates: dict[tuple[int, Perm], _Fate] = defaultdict(_Fate)
 
@@ -79,11 +78,19 @@ class _Sinking:
     # ------------------------------------------------------------------------------------------------- backwards
 
     def _candidates(self) -> dict[int, list[Perm]]:
-        counts: Counter[Perm] = Counter(_perm(n) for n in self.graph.nodes if _is_transpose(n))
+        counts: Counter[Perm] = Counter(perm_of(n) for n in self.graph.nodes if is_transpose(n))
         ranks: dict[int, list[Perm]] = defaultdict(list)
         for perm, _ in counts.most_common():
             known = ranks[len(perm)]
             known += [p for p in dict.fromkeys((perm, inverse(perm))) if p not in known and len(known) < _CANDIDATES]
+        for node in self.graph.nodes:
+            if node.op not in _RESHAPING or node.domain:
+                continue
+            for perm in list(ranks.get(len(shape_of(node.inputs[0]) or ()), ())):
+                moved = commute(node, perm)
+                left = () if moved is None else moved.perms[0]
+                if not identity(left) and left not in ranks[len(left)] and len(ranks[len(left)]) < 2 * _CANDIDATES:
+                    ranks[len(left)].append(left)
         return ranks
 
     def _stop(self, tensor: Tensor) -> None:
@@ -110,9 +117,9 @@ class _Sinking:
         """Add to ``fate`` what ``node`` makes of an input of its being transposed by ``perm``."""
         if node.op == "Shape" and not node.domain:
             return
-        if _is_transpose(node):
+        if is_transpose(node):
             fate.undone = True
-            both = compose(perm, _perm(node))
+            both = compose(perm, perm_of(node))
             fate.needed |= not identity(both) and self._fate(node.outputs[0], both).needed
             return
         if moved is None:
@@ -126,7 +133,7 @@ class _Sinking:
 
     def _commute(self, node: Node, perm: Perm) -> Moved | None:
         moved = commute(node, perm)
-        if moved is not None and moved.weights and any(id(o) in self.outputs for o in node.outputs):
+        if moved is not None and any(id(t) in self.held for t in moved.reordered):
             return None  # others than the products read it, in the order that it has
         return moved
 
@@ -142,7 +149,7 @@ class _Sinking:
     # -------------------------------------------------------------------------------------------------- forwards
 
     def _visit(self, node: Node) -> None:
-        if _is_transpose(node):
+        if is_transpose(node):
             self._put_off(node)
             return
         views = [self._view(t) for t in node.inputs]
@@ -162,7 +169,7 @@ class _Sinking:
     def _put_off(self, node: Node) -> None:
         out = node.outputs[0]
         base, perm = self._view(node.inputs[0])
-        both = compose(perm, _perm(node))
+        both = compose(perm, perm_of(node))
         if identity(both) and id(out) not in self.outputs:
             for reader in {id(r): r for r in out.outputs}.values():
                 for i, tensor in enumerate(reader.inputs):
@@ -174,8 +181,8 @@ class _Sinking:
 
     def _view(self, tensor: Tensor) -> tuple[Tensor, Perm]:
         """What the tensor is a transpose of, and by which perm: itself by none, unless it is put off."""
-        held = self.views.get(id(tensor))
-        return (tensor, tuple(range(len(shape_of(tensor) or ())))) if held is None else held[1:]
+        view = self.views.get(id(tensor))
+        return (tensor, tuple(range(len(shape_of(tensor) or ())))) if view is None else view[1:]
 
     def _needs(self, base: Tensor, perm: Perm) -> bool:
         """Does it take a new Transpose to have ``base`` transposed?"""
@@ -191,7 +198,7 @@ class _Sinking:
 
     def _behind(self, node: Node, perm: Perm, moved: Moved) -> list[tuple[Tensor, Perm]]:
         views = [self._view(node.inputs[i]) for i in moved.operands]
-        return [(base, compose(held, inverse(perm))) for base, held in views]
+        return [(base, compose(own, inverse(perm))) for base, own in views]
 
     def _pays(self, node: Node, perm: Perm, moved: Moved) -> bool:
         """Fewer transposes; or as many, and operators that do not care come before them."""
@@ -205,7 +212,11 @@ class _Sinking:
         stay += sum(bool(o.name) and not identity(left) and self._fate(o, left).undone for o, left in outs)
         price = self._price(node, perm, moved)
         alone = all(len(t.outputs) == 1 for t, _, _ in put_off)
-        return price < stay or (price == stay and alone and node.op in INDIFFERENT)
+        return price < stay or (price == stay and alone and (node.op in INDIFFERENT or self._ends(node)))
+
+    def _ends(self, node: Node) -> bool:
+        """Does the model end with the node? Then the transpose is better at the very end."""
+        return all(id(o) in self.outputs and not o.outputs for o in node.outputs if o.name)
 
     def _move(self, node: Node, perm: Perm, moved: Moved) -> None:
         for i, (base, both) in zip(moved.operands, self._behind(node, perm, moved), strict=True):
@@ -217,6 +228,7 @@ class _Sinking:
             node.inputs[i] = self.graph.constant(make(), node.inputs[i].name)
         for reader, i, make in moved.weights:
             reader.inputs[i] = self.graph.constant(make(), reader.inputs[i].name)
+        node.op = moved.op or node.op
         node.attrs.update(moved.attrs)
         for k, (out, left) in enumerate(zip(list(node.outputs), moved.perms, strict=True)):
             if out.name and not identity(left):
@@ -283,13 +295,3 @@ class _Sinking:
     def _trace(self, new: Tensor, old: Tensor) -> None:
         if old.name in self.graph.origins:
             self.graph.origins.setdefault(new.name, self.graph.origins[old.name])
-
-
-def _is_transpose(node: Node) -> bool:
-    """Is it one that says what it does? (The pass write_defaults writes ``perm`` out where the rank is known.)"""
-    known = node.op == "Transpose" and not node.domain and "perm" in node.attrs
-    return known and shape_of(node.inputs[0]) is not None
-
-
-def _perm(node: Node) -> Perm:
-    return tuple(node.attrs["perm"])

@@ -86,3 +86,15 @@ def test_an_array_of_another_rank_is_left_to_the_check() -> None:
     model = parse("(float[2,4,5,3] x) => (float[2,4,5,3] y) { y = Neg(x) }")
     flat = np.ones((2, 60), np.float32)
     assert Ports(model, model, {"x": (0, 3, 1, 2)}).given({"x": flat})["x"].shape == (2, 60)
+
+
+def test_mixed_precision_is_held_to_the_coarser_dtype() -> None:
+    """A float32 output of float16 arithmetic has no more digits than that; the header of the float32 model has."""
+    mixed = parse("(float[2] x, int64[1] i) => (float[2] y, int64[1] j)"
+                  " { h = Cast<to=10>(x) e = Exp(h) y = Cast<to=1>(e) j = Neg(i) }")  # fmt: skip
+    plain = parse("(float[2] x, int64[1] i) => (float[2] y, int64[1] j) { y = Exp(x) j = Neg(i) }")
+    ports = Ports(mixed, plain)
+    assert ports.tolerance("y", "header vs exported") == Tolerance.of(np.dtype(np.float16))
+    assert ports.tolerance("y", "sofie") == Tolerance.of(np.dtype(np.float32))
+    assert ports.tolerance("j", "header vs exported") == Tolerance(0, 0)
+    assert Ports(plain, plain).tolerance("y", "header vs exported") == Tolerance.of(np.dtype(np.float32))
