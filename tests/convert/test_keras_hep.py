@@ -49,7 +49,7 @@ def test_any_number_of_particles(tmp_path: Path) -> None:
             np.testing.assert_allclose(found, np.asarray(model(given)), rtol=1e-4, atol=1e-5)
 
 
-def _padded(shape: tuple[int | None, ...]) -> np.ndarray[Any, Any]:
+def _padded(shape: tuple[Any, ...]) -> np.ndarray[Any, Any]:
     """Events of different lengths: rows behind the last particle are zeros."""
     random = np.random.default_rng(1)
     array = random.normal(size=(3 if shape[0] is None else shape[0], *shape[1:])).astype(np.float32)
