@@ -9,7 +9,9 @@ from math import prod
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import onnx
+from onnx import helper, numpy_helper
 
 from convert.errors import Finding, SofieCrashed, SofieRefused, WrongShapes
 from rewrite.origin import Origin
@@ -132,6 +134,7 @@ def with_cpp_names(model: onnx.ModelProto, name: str) -> Named:
             field.extend(names)
     renamed.graph.doc_string = renamed.doc_string = ""
     _unshare(renamed.graph)
+    _read_apart(renamed.graph)
     return Named(renamed, identifier(name), tensors, sizes)
 
 
@@ -152,6 +155,28 @@ def _unshare(graph: onnx.GraphProto) -> None:
             tensor = graph.initializer.add()
             tensor.CopyFrom(held[n])
             tensor.name = node.input[k] = copy
+
+
+def _read_apart(graph: onnx.GraphProto) -> None:
+    """SOFIE names a recurrent operator's inner tensors after its input: two that read one get inputs of their own."""
+    shapes = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim] for i in (*graph.input, *graph.value_info)}
+    taken = {o for node in graph.node for o in node.output} | set(shapes)
+    seen: set[tuple[str, str]] = set()
+    nodes = []
+    for node in graph.node:
+        key = (node.op_type, node.input[0]) if node.op_type in ("GRU", "LSTM", "RNN") else ("", "")
+        if key[0] and key in seen and all(shapes.get(key[1], [0])):
+            (copy, shape) = distinct([f"{key[1]}_copy", f"{key[1]}_shape"], taken).values()
+            taken |= {copy, shape}
+            graph.initializer.append(numpy_helper.from_array(np.array(shapes[key[1]], np.int64), shape))
+            nodes.append(helper.make_node("Reshape", [key[1], shape], [copy], f"{node.name}_input"))
+            node.input[0] = copy
+        seen.add(key)
+        nodes.append(node)
+    if len(nodes) > len(graph.node):
+        kept = [onnx.NodeProto.FromString(n.SerializeToString()) for n in nodes]
+        del graph.node[:]
+        graph.node.extend(kept)
 
 
 def _raise(model: onnx.ModelProto, named: Named, answer: Answer, folder: Path, sofie: Sofie) -> None:

@@ -174,3 +174,27 @@ def test_beginnings_of_a_model() -> None:
             np.testing.assert_array_equal(array, expected[name])
         outputs.append((len(short.graph.input), len(short.graph.initializer), sorted(got)))
     assert outputs == [(1, 0, ["p"]), (1, 0, ["a", "p"]), (1, 1, ["c", "p"]), (2, 1, ["p", "q"])]
+
+
+@pytest.mark.parametrize(("operator", "gates"), [("GRU", 3), ("LSTM", 4), ("RNN", 1)])
+def test_recurrent_operators_that_read_one_tensor(operator: str, gates: int, tmp_path: Path, sofie: Sofie) -> None:
+    """As the two directions of a layer do; SOFIE names what is inside after that tensor."""
+    after = "linear_before_reset=1, " if operator == "GRU" else ""
+    two = model(
+        f"(float[5,2,3] x, float[1,{4 * gates},3] w, float[1,{4 * gates},4] r, float[1,{8 * gates}] b)"
+        " => (float[5,1,2,4] p, float[5,1,2,4] q) { t = Tanh(x)"
+        f" p = {operator}<{after}hidden_size=4>(t, w, r, b) q = {operator}<{after}hidden_size=4>(t, w, r, b) }}"
+    )
+    generator = np.random.default_rng(0)
+    for info in list(two.graph.input)[1:]:
+        shape = [d.dim_value for d in info.type.tensor_type.shape.dim]
+        array = generator.normal(size=shape).astype(np.float32)
+        two.graph.initializer.append(numpy_helper.from_array(array, info.name))
+        two.graph.input.remove(info)
+    x = generator.normal(size=(5, 2, 3)).astype(np.float32)
+    emitted = emit(two, "two", tmp_path, sofie)
+    with load(emitted.header, emitted.weights, optimise="-O0") as header:
+        got = header(x)
+    expected = OnnxReference(two)({"x": x})
+    for name in ("p", "q"):
+        np.testing.assert_allclose(got[name], expected[name], rtol=1e-4, atol=1e-5)
