@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -98,17 +99,7 @@ class _Steps:
         request = self.request
         if not request.check:
             check_writable(destination(request, "model").folder)  # told now, not after minutes
-        options = LoadOptions(
-            inputs=request.inputs,
-            allow_code=request.allow_code,
-            custom_objects=request.custom_objects,
-            translations=request.translations,
-            params=request.params,
-            batch=request.batch,
-            model=request.model,
-            example=request.example,
-            verbose=request.verbose,
-        )
+        options = LoadOptions(**{field.name: getattr(request, field.name) for field in fields(LoadOptions)})
         loaded = converters.load(request.source, options)
         self.report.loaded(loaded)
         self.summary = f"{loaded.kind}, {len(loaded.model.graph.node)} nodes by {loaded.exporter}"

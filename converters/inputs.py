@@ -6,7 +6,7 @@ Works on any ModelProto, so every front end can use it. Afterwards each dimensio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -177,22 +177,26 @@ def _is_name(dim: onnx.TensorShapeProto.Dimension) -> bool:
     return not dim.dim_param or _IDENTIFIER.fullmatch(dim.dim_param) is not None
 
 
-def _fit(value: onnx.ValueInfoProto, spec: TensorSpec, sizes: Sizes) -> Iterable[Finding]:
-    real = _spec(value)
-    if spec.dtype != real.dtype:
-        yield Finding(f"input {value.name} has the dtype {real.dtype}, not {spec.dtype}")
-    if len(spec.shape) != len(real.shape):
-        yield Finding(f"input {value.name} has {len(real.shape)} axes, not {len(spec.shape)}")
+def misfits(own: TensorSpec, given: TensorSpec) -> Iterator[Finding]:
+    """Dtype, number of axes and sizes that are not the input's own."""
+    if given.dtype != own.dtype:
+        yield Finding(f"input {own.name} has the dtype {own.dtype}, not {given.dtype}")
+    if len(given.shape) != len(own.shape):
+        yield Finding(f"input {own.name} has {len(own.shape)} axes, not {len(given.shape)}")
         return
-    for axis, (want, have) in enumerate(zip(spec.shape, real.shape, strict=True)):
-        if want is None or want == have:
-            if isinstance(have, str) and want is not None and sizes.setdefault(have, have) != have:
-                yield Finding(f"the dimension {have} is given as {sizes[have]} and as {want}")
-        elif isinstance(have, int):
-            yield Finding(f"axis {axis} of the input {value.name} has the fixed size {have}, not {want}")
+    for axis, (want, have) in enumerate(zip(given.shape, own.shape, strict=True)):
+        if isinstance(have, int) and want not in (None, have):
+            yield Finding(f"axis {axis} of the input {own.name} has the fixed size {have}, not {want}")
         elif want == 0:
-            yield Finding(f"axis {axis} of the input {value.name} is given the size 0")
-        elif have is not None and sizes.setdefault(have, want) != want:
+            yield Finding(f"axis {axis} of the input {own.name} is given the size 0")
+
+
+def _fit(value: onnx.ValueInfoProto, spec: TensorSpec, sizes: Sizes) -> Iterator[Finding]:
+    """Misfits, and dimensions of one name that are given two sizes; ``sizes`` gathers what each name is given."""
+    real = _spec(value)
+    yield from misfits(real, spec)
+    for want, have in zip(spec.shape, real.shape, strict=True) if len(spec.shape) == len(real.shape) else ():
+        if isinstance(have, str) and want and sizes.setdefault(have, want) != want:
             yield Finding(f"the dimension {have} is given as {sizes[have]} and as {want}")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from convert.errors import BadInput, Finding
 from convert.spec import TensorSpec
 from converters.base import LoadOptions
-from converters.inputs import fix_batch, match_specs
+from converters.inputs import fix_batch, match_specs, misfits
 from converters.tf_export import Call
 
 #: Sizes as a model has them: None is open. None for all of them: not even their number is known.
@@ -40,7 +40,7 @@ def settle(
             findings.append(Finding(f"the model does not say how many axes the input {name} has", advice=advice))
         known = shape if shape is not None else (None,) * len(matched[name].shape) if name in matched else ()
         own.append(TensorSpec(name, dtype, tuple(known)))
-    findings += [f for spec in own if spec.name in matched for f in _misfits(spec, matched[spec.name])]
+    findings += [f for spec in own if spec.name in matched for f in misfits(spec, matched[spec.name])]
     findings += fix_batch(own, matched, options.batch)
     if findings:
         what = "the given inputs do not fit the model"
@@ -64,19 +64,6 @@ def _sizes(own: TensorSpec, given: TensorSpec, batch: int | str) -> tuple[int | 
         made_up = batch if axis == 0 else name if name[0].isalpha() else f"d_{name}"
         sizes.append(next(s for s in (want, have, made_up) if s is not None))
     return tuple(sizes)
-
-
-def _misfits(own: TensorSpec, given: TensorSpec) -> Iterator[Finding]:
-    if given.dtype != own.dtype:
-        yield Finding(f"input {own.name} has the dtype {own.dtype}, not {given.dtype}")
-    if len(given.shape) != len(own.shape):
-        yield Finding(f"input {own.name} has {len(own.shape)} axes, not {len(given.shape)}")
-        return
-    for axis, (want, have) in enumerate(zip(given.shape, own.shape, strict=True)):
-        if isinstance(have, int) and want not in (None, have):
-            yield Finding(f"axis {axis} of the input {own.name} has the fixed size {have}, not {want}")
-        elif want == 0:
-            yield Finding(f"axis {axis} of the input {own.name} is given the size 0")
 
 
 def _text(name: str, dtype: str, shape: Shape) -> str:
