@@ -440,8 +440,9 @@ def infer(node: Node) -> None:
 def refresh_shapes(node: Node) -> None:
     """Infer the outputs' shapes again where sizes are open still: more may be known of the inputs than before."""
     if any(o.name and static_shape(o) is None for o in node.outputs):
-        # Inference over the whole model knew no better where inference of the node alone fails: it stays as it is.
-        with suppress(onnx.shape_inference.InferenceError):
+        # Inference over the whole model knew no better where inference of the node alone fails (of sequences, whose
+        # types a graph does not keep): it stays as it is.
+        with suppress(onnx.shape_inference.InferenceError, onnx.checker.ValidationError):
             infer(node)
 
 

@@ -88,7 +88,7 @@ class _Run:
         made = self.made
         inputs = made.inputs
         if self.batch is not None:
-            inputs = tuple(replace(s, shape=(self.batch, *s.shape[1:])) if s.shape[:1] == ("N",) else s for s in inputs)
+            inputs = tuple(replace(s, shape=tuple(self.batch if d == "N" else d for d in s.shape)) for s in inputs)
         self.options = LoadOptions(inputs=inputs, example=made.example, batch=self.batch, allow_code=True)
 
 

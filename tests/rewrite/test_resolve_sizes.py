@@ -99,3 +99,9 @@ def test_a_model_without_open_sizes_is_left_alone() -> None:
     before = list(graph.nodes)
     resolve_sizes(graph)
     assert graph.nodes == before
+
+
+def test_sequences_are_left_as_they_are() -> None:
+    """Inference of one node wants to know that its input is a sequence, which a graph does not keep."""
+    text = "(float[N,2] x, float[M,2] z) => (float[A,2] y) { s = SequenceConstruct(x, z) y = ConcatFromSequence<axis=0>(s) }"
+    assert [n.op for n in resolved(text).nodes] == ["SequenceConstruct", "ConcatFromSequence"]
