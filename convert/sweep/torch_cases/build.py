@@ -78,10 +78,18 @@ def built(
 
 
 def calling(call: Callable[..., Any], *parts: Any) -> Any:
-    """A module that does ``call(*parts, *inputs)``."""
-    from convert.sweep.torch_cases.calling import Calling
+    """A module that does ``call(*parts, *inputs)``; what the parts hold are its weights."""
+    from torch import nn
 
-    return Calling(call, parts)
+    class Calling(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = nn.ModuleList(parts)
+
+        def forward(self, *inputs: Any) -> Any:
+            return call(*self.parts, *inputs)
+
+    return Calling()
 
 
 def draw_weights(model: Any) -> None:
