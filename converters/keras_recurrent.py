@@ -49,13 +49,13 @@ def recurrent_operators() -> Iterator[None]:
         mock.patch.object(RNN, "inner_loop", inner_loop),
         mock.patch.object(layers.LSTM, "inner_loop", inner_loop),
         mock.patch.object(layers.GRU, "inner_loop", inner_loop),
-        mock.patch.object(backend, "rnn", _unrolled(backend.rnn)),
+        mock.patch.object(backend, "rnn", unrolled(backend.rnn)),
     ):
         yield
 
 
-def _unrolled(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Keras's ``backend.rnn`` with a step after the other, where their number is fixed.
+def unrolled(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras's ``backend.rnn``, and tf_keras's, with a step after the other, where their number is fixed.
 
     Not by Keras's own ``unroll``: read backwards under a mask, that takes the mask the wrong way round (3.15).
     """

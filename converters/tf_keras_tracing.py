@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from unittest import mock
+
+from converters.keras_recurrent import unrolled
 
 
 @contextlib.contextmanager
@@ -23,21 +25,10 @@ def tracing(model: Any) -> Iterator[None]:
     from tf_keras.src.layers.convolutional.base_conv import Conv
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.object(backend, "rnn", _unrolled(backend.rnn)))
+        stack.enter_context(mock.patch.object(backend, "rnn", unrolled(backend.rnn)))
         # Grouped convolutions are compiled (XLA) on the CPU, and tf2onnx cannot look into that.
         stack.enter_context(mock.patch.object(Conv, "_jit_compiled_convolution_op", Conv.convolution_op))
         for layer in model._flatten_layers():
             if hasattr(layer, "_could_use_gpu_kernel"):  # with it there are two kernels, to be chosen at run time
                 stack.enter_context(mock.patch.object(layer, "_could_use_gpu_kernel", False))
         yield
-
-
-def _unrolled(original: Callable[..., Any]) -> Callable[..., Any]:
-    def rnn(step: Any, inputs: Any, states: Any, *args: Any, **options: Any) -> Any:
-        import tensorflow as tf
-
-        first = tf.nest.flatten(inputs)[0]
-        steps = first.shape[0 if options.get("time_major") else 1]
-        return original(step, inputs, states, *args, **{**options, "unroll": steps is not None})
-
-    return rnn

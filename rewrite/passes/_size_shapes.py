@@ -8,9 +8,7 @@ from typing import Any, Protocol
 
 from rewrite.graph import Node, Tensor, shape_of
 from rewrite.passes._size_values import Values, divided
-
-#: Exporters write "to the end" as the largest number of 32 or 64 bits; no axis is that long.
-_END = 2**31 - 1
+from rewrite.passes.plain_slices import END
 
 
 class Sizes(Protocol):
@@ -87,7 +85,7 @@ def _bound(given: Any, size: Any) -> Any:
     import sympy
 
     bound = sympy.sympify(given)
-    if bound.is_number and bound >= _END:
+    if bound.is_number and bound >= END:
         return size
     if bound.is_negative:
         bound += size

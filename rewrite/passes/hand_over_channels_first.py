@@ -47,11 +47,11 @@ def hand_over_channels_first(graph: Graph) -> Layout:
         perm = channels_first(len(shape))
         entering = any(tensor is i for i in graph.inputs)
         why = _enter(graph, tensor, perm, stay) if entering else _leave(graph, tensor, perm, stay)
+        name = f"{'input' if entering else 'output'} {tensor.name}"
         if why:
-            kept[f"{'input' if entering else 'output'} {tensor.name}"] = why
+            kept[name] = why
         else:
             perms[tensor.name] = perm
-            name = f"{'input' if entering else 'output'} {tensor.name}"
             shapes[name] = shape, tuple(shape[k] for k in perm)
     graph.drop_dead()
     return Layout(perms, shapes, kept)

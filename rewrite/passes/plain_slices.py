@@ -7,7 +7,7 @@ import numpy as np
 from rewrite.graph import Graph, Node, shape_of, value
 
 #: Exporters' "to the end", of 32 bits or 64; no axis is that long.
-_END = 2**31 - 1
+END = 2**31 - 1
 
 
 def plain_slices(graph: Graph) -> None:
@@ -42,4 +42,4 @@ def _keep_cuts(graph: Graph, node: Node) -> None:
 
 def _whole(size: int | str | None) -> int:
     """The least end that takes all of an axis."""
-    return size if isinstance(size, int) else _END
+    return size if isinstance(size, int) else END

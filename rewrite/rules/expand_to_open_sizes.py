@@ -32,10 +32,7 @@ def expand_to_open_sizes(op: Op, node: NodeView) -> Result:
     open_axes = [k for k, (b, d) in enumerate(zip(aligned, after, strict=True)) if isinstance(d, str) and d != b]
     if not open_axes:
         return refuse("it keeps to sizes of its own and numbers")
-    spread = _spread(op, node.x, after, open_axes)
-    if isinstance(spread, Refusal):
-        return spread
-    return op.Expand(spread, op.ints(*(1 if isinstance(d, str) else d for d in after)))
+    return _expanded(op, node.x, after, open_axes)
 
 
 @rule("ConstantOfShape", cases=[
@@ -55,7 +52,12 @@ def constant_of_open_sizes(op: Op, node: NodeView) -> Result:
         return refuse("its sizes are of numbers alone")
     value = node.attr("value")
     held = np.float32(0) if value is None else value.values.reshape(-1)[0]
-    spread = _spread(op, op.const(np.full([1] * len(after), held)), after, open_axes)
+    return _expanded(op, op.const(np.full([1] * len(after), held)), after, open_axes)
+
+
+def _expanded(op: Op, x: Tensor, after: tuple[int | str, ...], open_axes: list[int]) -> Result:
+    """``x`` in the shape ``after``."""
+    spread = _spread(op, x, after, open_axes)
     if isinstance(spread, Refusal):
         return spread
     return op.Expand(spread, op.ints(*(1 if isinstance(d, str) else d for d in after)))

@@ -68,3 +68,18 @@ def test_frames_of_a_signal() -> None:
 def test_antialiasing() -> None:
     used = compared(keras.layers.Resizing(5, 4, antialias=True), numbers(2, 8, 6, 3))
     assert "Resize" not in used
+
+
+def test_a_mask_read_backwards_in_keras_2() -> None:
+    """tf_keras's own ``unroll`` takes the mask the wrong way round there, as Keras 3's does."""
+    tf_keras = pytest.importorskip("tf_keras", reason="tf_keras is not installed")
+    layers = tf_keras.layers
+    steps = layers.Input((8, 5))
+    both = layers.Bidirectional(layers.LSTM(6, return_sequences=True))
+    model = tf_keras.Model(steps, both(layers.Masking()(steps)))
+    x = np.random.default_rng(1).normal(size=(3, 8, 5)).astype(np.float32)
+    for event, length in zip(x, (3, 8, 1), strict=True):
+        event[length:] = 0
+    loaded = load(model)
+    (found,) = OnnxReference(loaded.model)({loaded.model.graph.input[0].name: x}).values()
+    np.testing.assert_allclose(found, np.asarray(model(x)), rtol=1e-5, atol=1e-6)
