@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from convert.errors import ExportFailed
-from converters import tf_ops
 from converters.graph_nets_tracing import of_known_lengths
 from converters.quiet import Attempt, quietly, reason
 from converters.tf_builder import handler
 from converters.tf_refusals import Watch, untraceable
 from converters.tf_retracing import retraced
 from converters.tf_symbolic import exporting
-from converters.translations import TENSORFLOW
+from converters.translations import TENSORFLOW, load_shipped
 
 if TYPE_CHECKING:
     import onnx
@@ -55,7 +54,7 @@ def export(
     """
     import tensorflow as tf
 
-    tf_ops.load()
+    load_shipped("tf_ops")
     # Names of the graph's own: a user's may be none that TensorFlow takes.
     specs = [
         tf.TensorSpec([d if isinstance(d, int) else None for d in shape], dtype, name=f"input_{k}")

@@ -18,6 +18,7 @@ from converters.torch_functions import fill_in, opaque_calls
 from converters.torch_refusals import Untranslated, untranslated
 from converters.torch_symbolics import mended_symbolics, mended_translations, registered_by_the_user
 from converters.torch_translations import decompositions, symbolics, translation_table
+from converters.translations import load_shipped
 
 if TYPE_CHECKING:
     import onnx
@@ -67,6 +68,7 @@ def export_module(
     """
     import torch
 
+    load_shipped("torch_ops")
     failures: list[_Failure] = []
     if not isinstance(module, torch.jit.ScriptModule):
         for math in (False, True):
@@ -111,6 +113,7 @@ def export_program(
     """
     import torch
 
+    load_shipped("torch_ops")
     with quietly(verbose=verbose) as chatter, Attempt() as attempt, decompositions():
         done = torch.onnx.export(program, dynamo=True, external_data=False, opset_version=OPSET, verbose=verbose,
                                  input_names=list(names), output_names=list(outputs),

@@ -26,11 +26,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, TypeVar
 
 from convert.errors import BadModel
-from converters import tf_ops
 from converters.factory import import_home
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,6 +75,16 @@ def _registering(registry: dict[str, Callable[..., Any]], operators: Sequence[st
     return register
 
 
+def load_shipped(home: str) -> None:
+    """Import every file of the project's own translations, which register themselves.
+
+    :param home: "tf_ops" or "torch_ops".
+    """
+    package = import_module(f"converters.{home}")
+    for module in iter_modules(package.__path__, f"{package.__name__}."):
+        import_module(module.name)
+
+
 @contextmanager
 def of_the_users(files: Sequence[str]) -> Iterator[None]:
     """Context in which the translations of these Python files stand before all others.
@@ -83,7 +94,8 @@ def of_the_users(files: Sequence[str]) -> Iterator[None]:
     if not files:
         yield
         return
-    tf_ops.load()  # now: what is registered later replaces what is there
+    for home in ("tf_ops", "torch_ops"):
+        load_shipped(home)  # now: what is registered later replaces what is there
     before = [dict(registry) for registry in _REGISTRIES]
     try:
         for file in files:
