@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from convert.errors import ConvertError
 from convert.progress import Progress, Silent
 from convert.report import Report
-from convert.request import Layout, Request, To, Weights
+from convert.request import Functions, Layout, Request, To, Weights
 from convert.spec import Factory, TensorSpec
 
-_PACKAGES = ("sofie", "onnx", "onnxruntime", "torch", "tensorflow", "keras", "tf2onnx", "numpy")
+#: Translations by operator: ``torch.ops.mylib.swish.default``, or its name.
+Translations: TypeAlias = Mapping[Any, Callable[..., Any]]
+
+_PACKAGES = (
+    "sofie", "onnx", "onnxruntime", "torch", "onnxscript", "tensorflow-cpu", "tensorflow", "keras", "tf-keras",
+    "tf2onnx", "numpy",
+)  # fmt: skip
 
 
 def convert(
@@ -32,14 +38,18 @@ def convert(
     atol: float | None = None,
     allow_code: bool = False,
     custom_objects: Sequence[str] = (),
-    translations: Sequence[str | os.PathLike[str]] = (),
+    translations: Translations | Sequence[str | os.PathLike[str] | Translations] = (),
+    functions: Functions = "symbolic",
     params: str | os.PathLike[str] | None = None,
     batch: int | None = None,
     factory: str | None = None,
-    example: Sequence[Any] = (),
+    example: Any = (),
+    dynamic_shapes: Any = None,
     float32: bool = False,
     layout: Layout = "as-given",
     paranoid: bool = False,
+    keep: bool = False,
+    bench: bool = False,
     verbose: bool = False,
 ) -> Report:
     """Convert a trained model to a verified C++ header.
@@ -59,15 +69,23 @@ def convert(
     :param allow_code: may code in the model file run (pickles, Keras Lambdas)?
     :param custom_objects: modules with classes of a Keras model's own.
     :param translations: Python files that register translations of framework operators, see
-        :mod:`converters.translations`.
+        :mod:`converters.translations`; or, as ``torch.onnx.export`` has them in ``custom_translation_table``, a dict
+        of PyTorch's operators and the functions that translate them.
+    :param functions: what becomes of a ``torch.autograd.Function`` that has a static ``symbolic``: "symbolic" exports
+        that, "forward" traces its forward.
     :param params: a file of parameters, for a model file that has none.
     :param batch: size of the batch, where the model leaves it open.
     :param factory: ``package.module:factory`` or ``file.py:factory`` for a file that holds only parameters.
-    :param example: positional example inputs of a module in memory.
+    :param example: example inputs of a module in memory: a tensor, a tuple of positional ones, or a dict of keyword
+        ones.
+    :param dynamic_shapes: open dimensions of the example inputs, as ``torch.export`` takes them:
+        ``{"x": {0: torch.export.Dim("N")}}``.
     :param float32: run double and 16-bit floats in float32 wherever they are, not only where SOFIE has no other way.
     :param layout: "nchw": inputs and outputs of channels-last models become channels first, where the model transposes
         them at once; samples stay in the model's own layout.
     :param paranoid: run each pass and each application of a rule, before and after, and name the guilty one.
+    :param keep: write the exported ONNX and the inputs that were compared on, too.
+    :param bench: measure the latency of header and onnxruntime: :attr:`Report.latency`.
     :param verbose: let the exporter's own output through.
     :raises ConvertError: see :mod:`convert.errors` for the tree; nothing is written then.
     """
@@ -85,20 +103,36 @@ def convert(
         atol=atol,
         allow_code=allow_code,
         custom_objects=tuple(custom_objects),
-        translations=tuple(map(str, translations)),
+        translations=_translations(translations),
+        functions=functions,
         params=None if params is None else Path(params),
         batch=batch,
         model=factory,
-        example=tuple(example),
+        example=_example(example),
+        dynamic_shapes=dynamic_shapes,
         float32=float32,
         layout=layout,
         paranoid=paranoid,
+        keep=keep,
+        bench=bench,
         verbose=verbose,
     )
     report, error = run_reported(request, Silent())
     if error is not None:
         raise error
     return report
+
+
+def _translations(
+    given: Translations | Sequence[str | os.PathLike[str] | Translations],
+) -> tuple[str | Translations, ...]:
+    several = (given,) if isinstance(given, Mapping | str | os.PathLike) else given
+    return tuple(t if isinstance(t, Mapping) else str(t) for t in several)
+
+
+def _example(given: Any) -> tuple[Any, ...] | Mapping[str, Any]:
+    """A tensor alone is one argument, and not as many as it has rows."""
+    return given if isinstance(given, Mapping) else tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def source_of(text: str | os.PathLike[str]) -> Path | Factory:

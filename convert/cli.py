@@ -6,6 +6,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,8 +16,20 @@ from convert.errors import ConvertError, UsageError
 #: Exit code of a program ended by Ctrl-C, by the shells' convention.
 INTERRUPTED = 130
 
+#: Commands that are no conversion, and the modules whose ``main(arguments, parser class)`` they are. A model file of
+#: such a name is written ./batch.
+COMMANDS = {
+    "batch": "convert.batch.command",
+    "compare": "convert.batch.compare",
+    "report": "convert.batch.report.command",
+    "verify": "convert.reverify",
+}
+
 _EPILOG = """\
-exit codes: 0 a verified header was written; 1 usage; 2 load; 3 rewrite; 4 emit; 5 verify; 6 write; 130 Ctrl-C.
+commands: batch (a zoo of models), compare (two results), report (a page of results), verify (a header made before);
+each has a --help of its own.
+exit codes: 0 a verified header was written; 1 usage; 2 load; 3 rewrite; 4 emit; 5 verify; 6 write; 7 not as expected
+(batch, compare); 130 Ctrl-C.
 The paths of what was written go to stdout, all else to stderr."""
 
 
@@ -66,6 +79,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--translations", action="append", default=[], metavar="FILE.py", help="translations of your operators"
     )
+    p.add_argument(
+        "--functions",
+        default="symbolic",
+        choices=("symbolic", "forward"),
+        help="a torch.autograd.Function with a symbolic: export that, or trace its forward",
+    )
     p.add_argument("--params", type=Path, metavar="FILE", help="the parameters, where the model file has none")
     p.add_argument(
         "--batch", type=int, metavar="SIZE", help="a fixed size for the batch, where the model leaves it open"
@@ -83,6 +102,8 @@ def parser() -> argparse.ArgumentParser:
         choices=("text", "markdown"),
         help="print what becomes of each ONNX operator, as text or as the docs' page; needs no model",
     )
+    p.add_argument("--keep", action="store_true", help="keep the exported ONNX and the inputs compared on, beside it")
+    p.add_argument("--bench", action="store_true", help="measure the latency of header and onnxruntime")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the whole report")
     p.add_argument("--verbose", action="store_true", help="let the exporter's own output through")
     p.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -94,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        if given and given[0] in COMMANDS:
+            return _command(given[0], given[1:])
         options = parser().parse_args(given)
         return _convert(options) if options.operators is None else _print_operators(options)
     except ConvertError as error:
@@ -104,6 +127,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: nothing was written\n")
         return INTERRUPTED
+
+
+def _command(name: str, given: list[str]) -> int:
+    """One of the commands that are no conversion."""
+    debug = "--debug" in given
+    run = import_module(COMMANDS[name]).main
+    return int(run([a for a in given if a != "--debug"] if debug else given, _Parser))
 
 
 def _print_operators(options: argparse.Namespace) -> int:
@@ -138,12 +168,15 @@ def _convert(options: argparse.Namespace) -> int:
         allow_code=options.allow_code,
         custom_objects=tuple(options.custom_objects),
         translations=tuple(options.translations),
+        functions=options.functions,
         params=options.params,
         batch=options.batch,
         model=options.factory,
         float32=options.float32,
         layout=options.layout,
         paranoid=options.paranoid,
+        keep=options.keep,
+        bench=options.bench,
         verbose=options.verbose,
     )
     report, error = run_reported(request, Lines())

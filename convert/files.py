@@ -62,7 +62,7 @@ def publish_text(place: Path, text: str) -> None:
     """One text file, by rename. :raises WriteError: as :func:`publish`."""
     with tempfile.TemporaryDirectory(prefix="sofie-") as folder:
         source = Path(folder) / "text"
-        source.write_text(text)
+        source.write_text(text, encoding="utf-8")
         publish({place: source})
 
 

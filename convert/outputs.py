@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import copyfile
 
 import numpy as np
+import onnx
 
 from convert.errors import BadSamples, UsageError
 from convert.files import publish
@@ -22,6 +23,7 @@ from sofie_bridge.emit import Emitted
 from sofie_bridge.noise import noise
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Array, Arrays, Sample
+from sofie_bridge.stored import write_sets
 
 #: Test vectors that a project is given.
 VECTORS = 6
@@ -60,6 +62,7 @@ def destination(request: Request, model: str) -> Destination:
 def place_outputs(
     request: Request,
     report: Report,
+    exported: onnx.ModelProto,
     rewritten: Rewritten,
     emitted: Emitted,
     samples: Sequence[Sample],
@@ -67,18 +70,26 @@ def place_outputs(
 ) -> tuple[Path, ...]:
     """Write what was asked for, by rename. The paths written, the main one first."""
     place = destination(request, emitted.named.name)
+    kept = _kept(place, exported, samples, folder) if request.keep else {}
     if request.to == "onnx":
         source = folder / "rewritten.onnx"
         copyfile(emitted.onnx, source)  # names and constants as SOFIE was given them
-        return publish({place.folder / f"{place.name}.onnx": source})
+        return publish({place.folder / f"{place.name}.onnx": source, **kept})
     prepend_summary(emitted.header, report, rewritten)
     if request.to == "project":
         made = _project(report, rewritten, emitted, samples, folder / "project")
-        return publish({place.folder / f.relative_to(folder / "project"): f for f in made})
+        return publish({**{place.folder / f.relative_to(folder / "project"): f for f in made}, **kept})
     files = {place.folder / f"{place.name}.hxx": emitted.header}
     if emitted.weights is not None:
         files[place.folder / emitted.weights.name] = emitted.weights
-    return publish(files)
+    return publish({**files, **kept})
+
+
+def _kept(place: Destination, exported: onnx.ModelProto, samples: Sequence[Sample], folder: Path) -> dict[Path, Path]:
+    """What a later ``verify`` or ``compare --against`` asks the references with."""
+    onnx.save(exported, folder / "exported.onnx")
+    write_sets(folder / "inputs.npz", [(s.name, s.arrays) for s in samples if s.strict])
+    return {place.folder / f"{place.name}.{n}": folder / n for n in ("exported.onnx", "inputs.npz")}
 
 
 def _project(

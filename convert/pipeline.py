@@ -25,15 +25,18 @@ from converters.base import Loaded, LoadOptions
 from rewrite.api import Rewritten, rewrite_model
 from rewrite.passes.run_in_float32 import STANDS_FOR, dtypes_of
 from sofie_bridge import toolchain
+from sofie_bridge.at_zero import at_zero
 from sofie_bridge.emit import Emitted, emit
+from sofie_bridge.latency import latencies
 from sofie_bridge.locate import Locator
 from sofie_bridge.ports import Ports
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import SIZES, Arrays, Sample, fitting_size, make_samples
 from sofie_bridge.sofie import Sofie
+from sofie_bridge.stored import read_sets
 from sofie_bridge.target import SofieTarget
 from sofie_bridge.toolchain import Toolchain
-from sofie_bridge.verify import stored, verify
+from sofie_bridge.verify import verify
 from sofie_bridge.witness import OnnxWitness
 
 #: Nodes that SOFIE takes and gets wrong are found one a round, made illegal, and the model is rewritten again.
@@ -54,8 +57,11 @@ def run(request: Request, report: Report, progress: Progress) -> None:
                 steps.rewrite(loaded, SofieTarget(sofie), analysis=True)
             return
         rewritten, emitted = steps.converge(loaded, sofie, Path(folder))
+        if request.bench:
+            with steps.stage("bench"):
+                steps.bench(loaded, rewritten, emitted)
         with steps.stage("write"):
-            report.files = place_outputs(request, report, rewritten, emitted, steps.samples, Path(folder))
+            report.files = place_outputs(request, report, loaded.model, rewritten, emitted, steps.samples, Path(folder))
             steps.summary = f"{len(report.files)} files"
 
 
@@ -86,7 +92,7 @@ class _Steps:
             raise
         finally:
             self.report.peak_memory = max(_peak(), self.report.peak_memory)
-            finished = Stage(name, self.state, perf_counter() - start, self.summary)
+            finished = Stage(name, self.state, perf_counter() - start, self.summary, self.report.peak_memory)
             self.report.stages.append(finished)
             self.progress.end(finished)
 
@@ -199,7 +205,24 @@ class _Steps:
         worst = max((m.absolute for m in seen.measured if m.edge.startswith("header")), default=0.0)
         framework = f" and {loaded.reference.name}" if loaded.reference else ""
         against = f"{seen.reference}{framework}, {len(seen.samples)} sets of inputs"
+        self._note_zeros(loaded, rewritten, emitted, compiler)
         self.summary = f"right: max |difference| {worst:.2g} against {against}"
+
+    def _note_zeros(self, loaded: Loaded, rewritten: Rewritten, emitted: Emitted, compiler: Toolchain) -> None:
+        """Say it where the model itself takes an open dimension of the size zero, and the header does not."""
+        layout = rewritten.layout.perms
+        found = at_zero(loaded.model, rewritten.model, emitted, compiler, framework=loaded.reference, layout=layout)
+        for symbol, why in found:
+            if why:
+                note = f"the header must not be called with {symbol} = 0, which the model itself takes: {why}"
+                self.report.notes += [note] if note not in self.report.notes else []
+
+    def bench(self, loaded: Loaded, rewritten: Rewritten, emitted: Emitted) -> None:
+        """Time the header beside onnxruntime with all its optimisations, on the first inputs that were compared on."""
+        ports = Ports(loaded.model, rewritten.model, rewritten.layout.perms)
+        self.report.latency = latencies(loaded.model, emitted, ports, self.samples[0].arrays, toolchain.find())
+        told = ", ".join(f"{who} {seconds * 1e6:.3g} us" for who, seconds in self.report.latency.items())
+        self.summary = f"{told} a call, one thread"
 
     def sample(self, loaded: Loaded, rewritten: Rewritten) -> list[Sample]:
         """Inputs to compare on, as the header takes them."""
@@ -215,7 +238,7 @@ class _Steps:
     def _given(self, loaded: Loaded) -> list[tuple[str, Arrays]]:
         given: list[tuple[str, Arrays]] = [(f"example {i}", a) for i, a in enumerate(loaded.examples)]
         if isinstance(self.request.samples, Path):
-            return given + stored(self.request.samples)
+            return given + read_sets(self.request.samples)
         return given + ([("user", self.request.samples)] if self.request.samples else [])
 
     def culprit(self) -> Sample:

@@ -25,12 +25,14 @@ class Stage:
     """One line of the report: a stage, how long it took, what it found.
 
     :param state: "done", "failed", "skipped", or "again": a node was found wrong, and the stages before run once more.
+    :param peak_memory: largest resident memory up to its end, in bytes, of this process or the largest of its children.
     """
 
     name: str
     state: str
     seconds: float
     summary: str
+    peak_memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Report:
     :param name: the model's name in C++.
     :param stages: in order. :param notes: decisions the user should know of.
     :param files: what was written.
+    :param latency: seconds a call of "header" and "onnxruntime", where that was asked for.
     :param witness: what ``paranoid`` checked; None where it was not asked for.
     :param seconds: per stage, as in ``stages``.
     """
@@ -71,6 +74,7 @@ class Report:
     verification: Verification | None = None
     witness: OnnxWitness | None = None
     files: tuple[Path, ...] = ()
+    latency: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
     peak_memory: int = 0
@@ -96,6 +100,7 @@ class Report:
             "paranoid": _paranoid(self.witness),
             "verification": _verification(self.verification),
             "files": [str(f) for f in self.files],
+            "latency": dict(self.latency),
             "versions": dict(self.versions),
             "error": self.error,
         }
@@ -104,7 +109,7 @@ class Report:
         """Write the report as JSON; appears by rename."""
         from convert.files import publish_text
 
-        publish_text(path, json.dumps(_finite(self.as_json()), indent=2) + "\n")
+        publish_text(path, json.dumps(finite(self.as_json()), indent=2) + "\n")
 
 
 def _rewriting(rewritten: Rewritten | None) -> dict[str, Any] | None:
@@ -134,13 +139,14 @@ def _verification(verification: Verification | None) -> dict[str, Any] | None:
         "left_out": [list(x) for x in verification.left_out],
         "measured": [dataclasses.asdict(m) for m in verification.measured],
         "failures": [dataclasses.asdict(f) for f in verification.failures],
+        "spread": [dataclasses.asdict(s) for s in verification.spread],
     }
 
 
-def _finite(value: Any) -> Any:
-    """JSON knows no infinity: such numbers become strings."""
+def finite(value: Any) -> Any:
+    """The same values for ``json``, which knows no infinity: such numbers become strings."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    return [_finite(v) for v in value] if isinstance(value, list | tuple) else value
+        return {k: finite(v) for k, v in value.items()}
+    return [finite(v) for v in value] if isinstance(value, list | tuple) else value

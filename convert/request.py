@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,6 +13,7 @@ from convert.spec import TensorSpec
 To = Literal["header", "onnx", "project"]
 Weights = Literal["file", "embed", "safetensors"]
 Layout = Literal["as-given", "nchw"]
+Functions = Literal["symbolic", "forward"]
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,20 @@ class Request:
     :param allow_code: may code in the model file run?
     :param custom_objects: modules with classes of a Keras model's own.
     :param translations: Python files that register translations of framework operators, see
-        :mod:`converters.translations`.
+        :mod:`converters.translations`; or dicts of PyTorch's operators and their translations.
+    :param functions: "symbolic": a ``torch.autograd.Function`` with a static ``symbolic`` is exported by it; "forward":
+        its forward is traced.
     :param params: parameters, for a model file that has none.
     :param batch: size of the batch, where the model leaves it open.
     :param model: factory for files that hold only parameters.
-    :param example: positional example inputs for a module in memory.
+    :param example: example inputs for a module in memory: positional ones, or a dict of keyword ones.
+    :param dynamic_shapes: open dimensions of the example inputs, as ``torch.export`` takes them.
     :param float32: run double and 16-bit floats in float32 wherever they are, not only where SOFIE has no other way.
     :param layout: "nchw": inputs and outputs of channels-last models become channels first, where the model transposes
         them at once.
     :param paranoid: run each pass and each application of a rule, before and after, and name the guilty one.
+    :param keep: write the exported ONNX (``.exported.onnx``) and the inputs compared on (``.inputs.npz``), too.
+    :param bench: measure the latency of header and onnxruntime, one thread, on the first inputs compared on.
     :param verbose: let the exporter's own output through.
     """
 
@@ -57,18 +63,22 @@ class Request:
     atol: float | None = None
     allow_code: bool = False
     custom_objects: tuple[str, ...] = ()
-    translations: tuple[str, ...] = ()
+    translations: tuple[str | Mapping[Any, Callable[..., Any]], ...] = ()
+    functions: Functions = "symbolic"
     params: Path | None = None
     batch: int | None = None
     model: str | None = None
-    example: tuple[Any, ...] = ()
+    example: tuple[Any, ...] | Mapping[str, Any] = ()
+    dynamic_shapes: Any = None
     float32: bool = False
     layout: Layout = "as-given"
     paranoid: bool = False
+    keep: bool = False
+    bench: bool = False
     verbose: bool = False
 
     def __post_init__(self) -> None:
-        for field, kinds in (("to", To), ("weights", Weights), ("layout", Layout)):
+        for field, kinds in (("to", To), ("weights", Weights), ("layout", Layout), ("functions", Functions)):
             if getattr(self, field) not in get_args(kinds):
                 raise UsageError(f"{field}={getattr(self, field)!r} is none of {', '.join(get_args(kinds))}")
         if self.batch is not None and self.batch < 1:

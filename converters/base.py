@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,8 @@ class Reference(Protocol):
     """The framework's own forward pass, in evaluation mode.
 
     Takes arrays by the names of the ONNX model's inputs and gives arrays by the names of its outputs.
+
+    One that takes subnormal numbers for zeros says so by an attribute ``flushes``, True; without it none is excused.
     """
 
     name: str
@@ -34,22 +36,26 @@ class LoadOptions:
     :param inputs: dtypes and shapes of inputs (``--input``), by name or, without one, in order.
     :param allow_code: may code inside the file run?
     :param custom_objects: modules with classes of a Keras model's own.
-    :param translations: Python files that register translations of framework operators.
+    :param translations: Python files that register translations of framework operators, or dicts of them.
+    :param functions: what becomes of a ``torch.autograd.Function`` that has a static ``symbolic``.
     :param params: a file of parameters, for a model file that has none.
     :param batch: size of the batch, where the model leaves it open.
     :param model: ``package.module:factory`` or ``file.py:factory`` for files that hold only parameters.
-    :param example: positional example inputs (from Python, with a module in memory).
+    :param example: example inputs (from Python, with a module in memory): positional ones, or a dict of keyword ones.
+    :param dynamic_shapes: the example's open dimensions, as ``torch.export`` takes them.
     :param verbose: let the exporter's own output through.
     """
 
     inputs: tuple[TensorSpec, ...] = ()
     allow_code: bool = False
     custom_objects: tuple[str, ...] = ()
-    translations: tuple[str, ...] = ()
+    translations: tuple[str | Mapping[Any, Callable[..., Any]], ...] = ()
+    functions: Literal["symbolic", "forward"] = "symbolic"
     params: Path | None = None
     batch: int | None = None
     model: str | None = None
-    example: tuple[Any, ...] = ()
+    example: tuple[Any, ...] | Mapping[str, Any] = ()
+    dynamic_shapes: Any = None
     verbose: bool = False
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from convert.errors import BadModel
 from converters.quiet import Attempt, reason
@@ -20,6 +22,15 @@ def build(spec: str) -> object:
     """Import the factory and call it; a thing that cannot be called, or a finished module, is given as it is.
 
     :raises BadModel: the module, the factory, or what it raised.
+    """
+    return build_with(spec, {})[0]
+
+
+def build_with(spec: str, known: Mapping[str, Any]) -> tuple[object, tuple[str, ...]]:
+    """:func:`build` with arguments where the factory has them.
+
+    :param known: values by the names of arguments, as a checkpoint has them.
+    :returns: the model, and the names of those that it was made with.
     """
     home, colon, name = spec.rpartition(":")
     if not colon or not home or not name:
@@ -33,10 +44,20 @@ def build(spec: str) -> object:
         public = ", ".join(n for n, v in vars(module).items() if callable(v) and not n.startswith("_"))
         raise BadModel(f"{home} has no {name}", where=spec, advice=f"it has {public}" if public else _ADVICE) from error
     if not callable(factory) or (_is_model(factory) and not isinstance(factory, type)):
-        return factory
+        return factory, ()
     with Attempt() as attempt:
-        return factory()
+        taken = _taken(factory, known)
+        return factory(**taken), tuple(taken)
     raise BadModel(f"{name}() failed", where=spec, why=reason(attempt.error), advice=_ADVICE) from attempt.error
+
+
+def _taken(factory: Callable[..., object], known: Mapping[str, Any]) -> dict[str, Any]:
+    if not known:
+        return {}
+    parameters = inspect.signature(factory).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return dict(known)
+    return {p.name: known[p.name] for p in parameters if p.name in known and p.kind is not p.POSITIONAL_ONLY}
 
 
 def _is_model(thing: object) -> bool:

@@ -192,6 +192,9 @@ def _framework(subject: Any) -> str:
 class KerasReference:
     """The model's own answers, in evaluation mode, by the names of the ONNX model."""
 
+    #: TensorFlow takes subnormal numbers for zeros.
+    flushes = True
+
     def __init__(
         self,
         name: str,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.errors import BadInput, BadModel, ExportFailed, Finding, MissingPackage
-from convert.spec import DTYPES
+from convert.errors import BadInput, BadModel, ExportFailed, MissingPackage
 from converters import torch_kinds
 from converters.base import Loaded, LoadOptions
 from converters.inputs import apply_specs, batched
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from converters.torch_calls import Call
     from converters.torch_export import Exported
     from converters.torch_reference import Runner
+    from converters.torch_trees import Tree
 
 
 class TorchFrontend:
@@ -59,17 +60,20 @@ class TorchFrontend:
             raise MissingPackage("PyTorch cannot be imported", why=reason(attempt.error),
                                  advice="install it again with the extra [torch]")  # fmt: skip
         from converters.torch_files import Opened, open_file
+        from converters.torch_modules import unwrapped
 
         if isinstance(source, Path):
             with quietly(verbose=options.verbose):
                 opened = open_file(source, kind, options)
         else:
             opened = Opened(source, kind)
-        name = source.stem if isinstance(source, Path) else type(source).__name__
         if kind == PROGRAM:
+            name = source.stem if isinstance(source, Path) else type(source).__name__
             return _load_program(opened.subject, name, _where(source), options)
-        loaded = _load_module(opened.subject, opened.kind, name, _where(source), options)
-        return Loaded(**{**vars(loaded), "notes": (*opened.notes, *loaded.notes)})
+        module, notes = unwrapped(opened.subject)
+        name = source.stem if isinstance(source, Path) else type(module).__name__
+        loaded = _load_module(module, opened.kind, name, _where(source), options)
+        return replace(loaded, notes=(*opened.notes, *notes, *loaded.notes))
 
 
 def _where(source: Any) -> str:
@@ -78,71 +82,72 @@ def _where(source: Any) -> str:
 
 def _load_module(module: Any, kind: str, name: str, where: str, options: LoadOptions) -> Loaded:
     from converters.torch_calls import evaluating
-    from converters.torch_export import export_module
+    from converters.torch_export import Task, export_module
+    from converters.torch_modules import refuse_quantized
+    from converters.torch_outputs import left_out, names_of_outputs
 
+    refuse_quantized(module, where)
     notes = ["the module was in training mode; it is taken in evaluation mode"] if module.training else []
     with evaluating(module):
-        call, leaves = _working_call(module, where, options)
-        names = _output_names(call, leaves, where)
-        flat = len(names) == len(leaves)
-        exported = export_module(module, call, names, flat=flat, where=where, verbose=options.verbose)
-    notes += [*call.notes, *exported.notes]
+        module, call, tree = _working_call(module, where, options)
+        names = names_of_outputs(call, tree, where)
+        flat = len(names) == len(tree.leaves) and not tree.opened
+        forward = options.functions == "forward"
+        task = Task(module, call, tuple(names), flat=flat, forward=forward, verbose=options.verbose)
+        exported = export_module(task, where=where)
+    notes += [*call.notes, *left_out(tree), *exported.notes]
     notes += _settle_symbols(exported.model, call, where)
-    return _finish(exported, _runner(module, call), leaves, kind, name, where, notes, own=bool(options.example))
+    return _finish(exported, _runner(module, call), tree, kind, name, where, notes, own=bool(options.example))
 
 
-def _working_call(module: Any, where: str, options: LoadOptions) -> tuple[Call, list[Any]]:
-    """The first call that the module itself can run, and the leaves of its output."""
-    import torch
-
+def _working_call(module: Any, where: str, options: LoadOptions) -> tuple[Any, Call, Tree]:
+    """The first call that the module itself can run, and its output; the module in float32 where it runs only so."""
     from converters.torch_calls import from_example, from_specs
+    from converters.torch_modules import in_float32
 
     if options.batch is not None and options.example:
         advice = "give examples with that many rows, and leave the batch out"
         raise BadInput("the batch is that of the example inputs", where=where, advice=advice)
-    calls = [from_example(module, options, where=where)] if options.example else from_specs(
-        module, batched(options.inputs, options.batch, where=where), where=where)  # fmt: skip
+    if options.dynamic_shapes is not None and not options.example:
+        advice = "give example inputs too, or name open dimensions with --input 'x:float32[N,7]'"
+        raise BadInput("dynamic_shapes is of example inputs, and there are none", where=where, advice=advice)
+    calls = [from_example(module, options, where=where)] if options.example else list(from_specs(
+        module, batched(options.inputs, options.batch, where=where), where=where))  # fmt: skip
     errors: list[BaseException] = []
     for call in calls:
-        with quietly(verbose=options.verbose), Attempt() as attempt, torch.no_grad():
-            leaves = _runner(module, call).leaves([t.clone() for t in call.tensors])
-            return call, leaves
-        if attempt.error is not None:
-            errors.append(attempt.error)
+        tree = _tried(module, call, errors, verbose=options.verbose)
+        if tree is not None:
+            return module, call, tree
+    widened = in_float32(module, {t.dtype for call in calls for t in call.tensors})
+    if widened is not None:
+        copied, notes = widened
+        for call in calls:
+            tree = _tried(copied, call, errors, verbose=options.verbose)
+            if tree is not None:
+                return copied, replace(call, notes=(*notes, *call.notes)), tree
     raise BadInput(
         "the model itself does not run on these inputs", where=where, why=reason(errors[0]),
         advice="give shapes and dtypes that forward takes",
     ) from errors[0]  # fmt: skip
 
 
+def _tried(module: Any, call: Call, errors: list[BaseException], *, verbose: bool) -> Tree | None:
+    """The module's output; None where it raises, which joins the errors."""
+    import torch
+
+    from converters.torch_fake_quantize import observers_off
+
+    with quietly(verbose=verbose), Attempt() as attempt, torch.no_grad(), observers_off(module):
+        return _runner(module, call).tree([t.clone() for t in call.tensors])
+    assert attempt.error is not None  # it was raised
+    errors.append(attempt.error)
+    return None
+
+
 def _runner(module: Any, call: Call) -> Runner:
     from converters.torch_reference import Runner
 
     return Runner(module, call)
-
-
-def _output_names(call: Call, leaves: list[Any], where: str) -> list[str]:
-    """Names for the output tensors, none of them an input's.
-
-    :raises BadModel: no tensors, or dtypes that are not ours (the exporter splits complex ones silently).
-    """
-    import torch
-
-    tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-    if not tensors:
-        held = ", ".join(sorted({type(leaf).__name__ for leaf in leaves})) or "nothing"
-        raise BadModel(f"forward returns no tensor but {held}", where=where)
-    names = ["output"] if len(tensors) == 1 else [f"output_{i}" for i in range(len(tensors))]
-    while set(names) & set(call.names):
-        names = [f"{name}_" for name in names]
-    dtypes = [(n, str(t.dtype).removeprefix("torch.")) for n, t in zip(
-        (*call.names, *names), (*call.tensors, *tensors), strict=True)]  # fmt: skip
-    findings = tuple(Finding(f"{name} has the dtype {dtype}") for name, dtype in dtypes if dtype not in DTYPES)
-    if findings:
-        advice = "split complex numbers into real and imaginary part; use one of " + ", ".join(DTYPES)
-        what = "the model's inputs or outputs cannot be used"
-        raise BadModel(what, where=where, advice=advice, findings=findings)
-    return names
 
 
 def _settle_symbols(model: onnx.ModelProto, call: Call, where: str) -> list[str]:
@@ -175,6 +180,7 @@ def _load_program(program: Any, name: str, where: str, options: LoadOptions) -> 
 
     from converters.torch_calls import Call
     from converters.torch_export import export_program
+    from converters.torch_outputs import names_of_outputs
 
     if options.example:
         raise BadInput("a torch.export program has its own example inputs", where=where, advice="leave out example")
@@ -201,14 +207,14 @@ def _load_program(program: Any, name: str, where: str, options: LoadOptions) -> 
         for part in module.modules():
             part.training = False  # its eval() raises: the mode was settled by torch.export
         runner = _runner(module, call)
-        leaves = runner.leaves([t.clone() for t in call.tensors])
+        tree = runner.tree([t.clone() for t in call.tensors])
     if attempt.error is not None:
         raise BadModel("the program does not run on its own example inputs", where=where, why=reason(attempt.error))
-    names = _output_names(call, leaves, where)
+    names = names_of_outputs(call, tree, where)
     exported = export_program(program, user_inputs, names, where=where, verbose=options.verbose)
     _name_symbols(exported.model)
     notes = [*exported.notes, *apply_specs(exported.model, options.inputs, where=where, batch=options.batch)]
-    return _finish(exported, runner, leaves, PROGRAM, name, where, notes, own=True)
+    return _finish(exported, runner, tree, PROGRAM, name, where, notes, own=True)
 
 
 def _name_symbols(model: onnx.ModelProto) -> None:
@@ -224,7 +230,7 @@ def _name_symbols(model: onnx.ModelProto) -> None:
 def _finish(
     exported: Exported,
     runner: Runner,
-    leaves: list[Any],
+    tree: Tree,
     kind: str,
     name: str,
     where: str,
@@ -240,19 +246,42 @@ def _finish(
     model, call = exported.model, runner.call
     vet(model, where=where)
     run_checker(model, where=where)
-    count = sum(isinstance(leaf, torch.Tensor) for leaf in leaves)
+    count = sum(isinstance(leaf, torch.Tensor) for leaf in tree.leaves)
     if len(model.graph.output) != count:
         what = f"{exported.exporter} wrote {len(model.graph.output)} outputs, but the module returns {count} tensors"
         raise ExportFailed(what, where=where)
     inputs = _places(model, call, where)
+    _refuse_lost_inputs(runner, tree, set(inputs.values()), where)
     notes += [f"the input {n} is not used and not an input of the ONNX model"
               for place, n in enumerate(call.names) if place not in inputs.values()]  # fmt: skip
     notes += [f"exported by {exported.exporter}, opset {model.opset_import[0].version}"]
     outputs = tuple(value.name for value in model.graph.output)
-    reference = TorchReference(f"torch {torch.__version__}", runner, call.tensors, inputs, outputs)
+    reference = TorchReference(f"torch {torch.__version__}", runner.answers, call.tensors, inputs, outputs)
     example = {n: to_array(call.tensors[place]) for n, place in inputs.items()}
     fits = own and _fits(model, example)
     return Loaded(model, "torch", kind, exported.exporter, name, tuple(notes), reference, (example,) if fits else ())
+
+
+def _refuse_lost_inputs(runner: Runner, tree: Tree, kept: set[int], where: str) -> None:
+    """An input that the exporter left out must be one that nothing depends on: a trace may have frozen its values.
+
+    :raises ExportFailed: the module's answer is another where such an input is another.
+    """
+    import torch
+
+    call = runner.call
+    changed = [t if i in kept else torch.ones_like(t) - t.to(t.dtype) if t.dtype != torch.bool else ~t
+               for i, t in enumerate(call.tensors)]  # fmt: skip
+    if len(kept) == len(changed):
+        return
+    with quietly(), Attempt(), torch.no_grad():
+        answers = runner.answers([t.clone() for t in changed])
+        before = [leaf for leaf in tree.leaves if isinstance(leaf, torch.Tensor)]
+        same = all(torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) for a, b in zip(answers, before, strict=True))
+        if not same:
+            lost = ", ".join(name for i, name in enumerate(call.names) if i not in kept)
+            what = f"the exporter made constants of what depends on {lost}"
+            raise ExportFailed(what, where=where, advice="keep those values tensors of torch's all through forward")
 
 
 def _places(model: onnx.ModelProto, call: Call, where: str) -> dict[str, int]:

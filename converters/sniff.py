@@ -51,6 +51,11 @@ def sniff_file(path: Path, frontends: Sequence[Frontend]) -> tuple[Frontend, str
     raise UnknownFile("unknown kind of file", where=str(path), why=why, advice="known kinds: " + ", ".join(known))
 
 
+def looks_named(path: Path) -> bool:
+    """Is the file named as a model is?"""
+    return path.suffix.lower() in _SUFFIXES
+
+
 def _head(path: Path) -> bytes:
     if not path.exists():
         why = "the symbolic link leads nowhere" if path.is_symlink() else ""
@@ -76,7 +81,7 @@ def _neighbours(path: Path) -> str:
 
 
 def _folder(path: Path) -> str:
-    models = sorted(p.name for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+    models = sorted(p.name for p in path.iterdir() if looks_named(p))
     return "give the file itself" + (": " + ", ".join(models[:5]) if models else "")
 
 

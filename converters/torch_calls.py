@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,10 @@ from convert.errors import BadInput, Finding
 from convert.spec import TensorSpec
 from converters.base import LoadOptions
 from converters.inputs import match_specs
+from converters.torch_dynamic import names_of_dimensions
+from converters.torch_named import Named, named
+from converters.torch_signature import Signature, signature
+from converters.torch_trees import Path, flatten, label
 
 if TYPE_CHECKING:
     import torch
@@ -58,58 +60,35 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
                 child.training = mode
 
 
-def arguments(module: torch.nn.Module) -> list[tuple[str, bool]]:
-    """Names of forward's arguments, and whether each is required. ``*args`` is left out."""
-    import torch
-
-    if isinstance(module, torch.jit.ScriptModule):
-        forward: Any = module.forward
-        schema = forward.schema.arguments[1:]
-        return [(a.name, not a.has_default_value()) for a in schema]
-    parameters = inspect.signature(module.forward).parameters.values()
-    skipped = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [(p.name, p.default is p.empty) for p in parameters if p.kind not in skipped]
-
-
-def takes_any(module: torch.nn.Module) -> bool:
-    """Does forward take ``*args``?"""
-    import torch
-
-    if isinstance(module, torch.jit.ScriptModule):
-        return False
-    return any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values())
-
-
 def from_specs(module: torch.nn.Module, given: Sequence[TensorSpec], *, where: str) -> Iterator[Call]:
     """Calls with made-up tensors of the given shapes, one for each choice of sizes for the symbolic dimensions.
 
     :raises BadInput: none given, unknown names, too many, or required arguments left out.
     """
-    known = arguments(module)
-    names = [name for name, _ in known]
+    takes = signature(module)
     if not given:
-        wanted = " ".join(f"--input '{name}:float32[1,3]'" for name, needed in known if needed) or "--input '...'"
+        wanted = " ".join(f"--input '{a.name}:float32[1,3]'" for a in takes.arguments if a.needed) or "--input '...'"
         what = "the shapes of the inputs are not known"
-        raise BadInput(what, where=where, advice=f"write them, as in {wanted}", why=f"forward takes {_listed(known)}")
-    specs, notes = _assigned(given, known, names, any_number=takes_any(module), where=where)
-    order = [name for name in names if name in specs] + [name for name in specs if name not in names]
-    leading = order == names[: len(order)] or takes_any(module) or bool(notes)
-    labels = [given_name or arg for arg, given_name in ((a, specs[a].name) for a in order)]
+        raise BadInput(what, where=where, advice=f"write them, as in {wanted}", why=f"forward takes {takes}")
+    readings, findings = named(given, takes)
+    if not readings:
+        advice = f"forward takes {takes}"
+        raise BadInput("the given inputs do not fit the model", where=where, advice=advice, findings=tuple(findings))
+    for reading in readings:
+        yield from _made_up_calls(reading)
 
-    def rebuild(tensors: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return (tuple(tensors), {}) if leading else ((), dict(zip(order, tensors, strict=True)))
 
+def _made_up_calls(reading: Named) -> Iterator[Call]:
     dims = tuple(
-        {axis: d or f"{label}_{axis}" for axis, d in enumerate(specs[arg].shape) if not isinstance(d, int)}
-        for arg, label in zip(order, labels, strict=True)
+        {axis: d or f"{name}_{axis}" for axis, d in enumerate(spec.shape) if not isinstance(d, int)}
+        for name, spec in zip(reading.names, reading.specs, strict=True)
     )
     for sizes in _size_choices(dims):
         tensors = tuple(
-            _made_up(specs[arg].dtype, [d if isinstance(d, int) else sizes[dims[i][axis]]
-                     for axis, d in enumerate(specs[arg].shape)])
-            for i, arg in enumerate(order)
-        )  # fmt: skip
-        yield Call(tuple(labels), tensors, dims, rebuild, leading and not takes_any(module), notes)
+            _made_up(spec.dtype, [d if isinstance(d, int) else sizes[axes[axis]] for axis, d in enumerate(spec.shape)])
+            for spec, axes in zip(reading.specs, dims, strict=True)
+        )
+        yield Call(reading.names, tensors, dims, reading.rebuild, reading.plain, reading.notes)
 
 
 def from_example(module: torch.nn.Module, options: LoadOptions, *, where: str) -> Call:
@@ -117,17 +96,22 @@ def from_example(module: torch.nn.Module, options: LoadOptions, *, where: str) -
 
     :raises BadInput: the specs are not those of the example's tensors.
     """
-    names = [name for name, _ in arguments(module)]
-    leaves, treespec, paths = _flatten(tuple(_as_tensors(options.example)))
-    indices = [i for i, leaf in enumerate(leaves) if _is_tensor(leaf)]
-    labels = [_label(paths[i], names) for i in indices]
-    tensors = tuple(leaves[i].detach().clone() for i in indices)
+    takes = signature(module)
+    example = options.example
+    args, kwargs = ((), dict(example)) if isinstance(example, Mapping) else (tuple(example), {})
+    tree = flatten(_as_tensors((args, kwargs)))
+    indices = [i for i, leaf in enumerate(tree.leaves) if _is_tensor(leaf)]
+    paths = [_argument_path(path, takes) for path in tree.paths]
+    labels = [label(paths[i]) for i in indices]
+    tensors = tuple(tree.leaves[i].detach().clone() for i in indices)
+    symbols = names_of_dimensions(options.dynamic_shapes, [paths[i] for i in indices], tensors, takes, where=where)
     specs, findings = match_specs(options.inputs, labels)
     dims: list[Mapping[int, str]] = []
-    for label, tensor in zip(labels, tensors, strict=True):
-        spec = specs.get(label, TensorSpec(label, _dtype(tensor), tuple(tensor.shape)))
+    for name, tensor, symbolic in zip(labels, tensors, symbols, strict=True):
+        spec = specs.get(name, TensorSpec(name, _dtype(tensor), tuple(tensor.shape)))
         findings.extend(_misfits(spec, tensor))
-        dims.append({a: d or f"{label}_{a}" for a, d in enumerate(spec.shape) if not isinstance(d, int)})
+        open_axes = {a: d or f"{name}_{a}" for a, d in enumerate(spec.shape) if not isinstance(d, int)}
+        dims.append({**symbolic, **open_axes})
     if findings:
         advice = "the example's tensors are " + " ".join(
             str(TensorSpec(n, _dtype(t), tuple(t.shape))) for n, t in zip(labels, tensors, strict=True)
@@ -135,44 +119,27 @@ def from_example(module: torch.nn.Module, options: LoadOptions, *, where: str) -
         raise BadInput("the inputs do not fit the example", where=where, advice=advice, findings=tuple(findings))
 
     def rebuild(values: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        filled = list(leaves)
+        filled = list(tree.leaves)
         for i, value in zip(indices, values, strict=True):
             filled[i] = value
-        args: tuple[Any, ...] = _unflatten(filled, treespec)
-        return args, {}
+        again: tuple[tuple[Any, ...], dict[str, Any]] = tree.rebuild(filled)
+        return again
 
-    plain = len(tensors) == len(options.example) == len(leaves) and not takes_any(module)
-    return Call(tuple(labels), tensors, tuple(dims), rebuild, plain)
-
-
-def _assigned(
-    given: Sequence[TensorSpec], known: list[tuple[str, bool]], names: list[str], *, any_number: bool, where: str
-) -> tuple[dict[str, TensorSpec], tuple[str, ...]]:
-    """Specs by argument. Names of which none is an argument's rename the arguments, in order."""
-    if any_number:
-        names = names + [f"input_{i}" for i in range(len(given) - len(names))]
-    renames = all(s.name for s in given) and not any(s.name in names for s in given)
-    notes: tuple[str, ...] = ()
-    findings: list[Finding] = []
-    if renames and len(given) <= len(names):
-        specs = dict(zip(names, given, strict=False))
-        pairs = ", ".join(f"{spec.name} for {name}" for name, spec in specs.items())
-        notes = (f"inputs were given to forward's arguments in order: {pairs}",)
-    else:
-        specs, findings = match_specs(given, names)
-    missing = [name for name, needed in known if needed and name not in specs]
-    findings += [Finding(f"the required argument {name} is not given") for name in missing]
-    labels = [spec.name for spec in specs.values()]
-    findings += [Finding(f"the input {n} is given twice") for n in sorted({n for n in labels if labels.count(n) > 1})]
-    findings += [Finding(f"{spec} has the size 0") for spec in specs.values() if 0 in spec.shape]
-    if findings:
-        advice = f"forward takes {_listed(known)}"
-        raise BadInput("the given inputs do not fit the model", where=where, advice=advice, findings=tuple(findings))
-    return specs, notes
+    fixed = {label(p): leaf for p, leaf in zip(paths, tree.leaves, strict=True) if not _is_tensor(leaf)}
+    values = ", ".join(f"{name}={value!r}" for name, value in fixed.items() if value is not None)
+    notes = (f"arguments that are no tensors are fixed at the example's: {values}",) if values else ()
+    bare = all(len(path) == 1 for path in paths) and len(tensors) == len(tree.leaves)
+    plain = bare and not kwargs and not takes.any_number
+    return Call(tuple(labels), tensors, tuple(dims), rebuild, plain, notes)
 
 
-def _listed(known: list[tuple[str, bool]]) -> str:
-    return ", ".join(name if needed else f"{name} (optional)" for name, needed in known) or "no named arguments"
+def _argument_path(path: Path, takes: Signature) -> Path:
+    """(0, place, ...) and (1, name, ...) of arguments and keywords, by the arguments' names."""
+    _, first, *rest = path
+    if isinstance(first, int):
+        positional = [a.name for a in takes.arguments if not a.by_name]
+        first = positional[first] if first < len(positional) else f"input_{first}"
+    return (first, *rest)
 
 
 def _size_choices(dims: Sequence[Mapping[int, str]]) -> Iterator[dict[str, int]]:
@@ -197,25 +164,6 @@ def _made_up(dtype: str, shape: Sequence[int]) -> torch.Tensor:
         return torch.randn(shape, generator=generator).to(kind)
     # Small enough to be an index into any table.
     return torch.randint(0, 2, shape, generator=generator).to(kind)
-
-
-def _flatten(tree: Any) -> tuple[list[Any], Any, list[Any]]:
-    from torch.utils import _pytree as pytree
-
-    pairs, treespec = pytree.tree_flatten_with_path(tree)
-    return [leaf for _, leaf in pairs], treespec, [path for path, _ in pairs]
-
-
-def _unflatten(leaves: list[Any], treespec: Any) -> Any:
-    from torch.utils import _pytree as pytree
-
-    return pytree.tree_unflatten(leaves, treespec)
-
-
-def _label(path: Sequence[Any], names: Sequence[str]) -> str:
-    keys = [str(getattr(key, "idx", getattr(key, "key", getattr(key, "name", "")))) for key in path]
-    first = names[int(keys[0])] if int(keys[0]) < len(names) else f"input_{keys[0]}"
-    return re.sub(r"\W", "_", "_".join([first, *keys[1:]]))
 
 
 def _as_tensors(tree: Any) -> Any:

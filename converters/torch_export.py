@@ -5,19 +5,25 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.errors import BadInput, ExportFailed, Finding
-from converters.quiet import Attempt, Chatter, first_line, quietly, reason
+from convert.errors import BadInput
+from converters.quiet import Attempt, first_line, quietly
 from converters.torch_calls import Call
-from converters.torch_functions import fill_in, opaque_calls
-from converters.torch_refusals import Untranslated, untranslated
-from converters.torch_symbolics import mended_symbolics, mended_translations, registered_by_the_user
-from converters.torch_translations import decompositions, symbolics, translation_table
+from converters.torch_failures import Failure, failure, gave_up, is_inner, tracer_notes, user_line
+from converters.torch_fake_quantize import as_arithmetic, settled
+from converters.torch_functions import called, fill_in, opaque_calls, translated_functions
+from converters.torch_refusals import untranslated, untranslated_of_program
+from converters.torch_symbolics import mended_symbolics, registered_by_the_user
+from converters.torch_translations import (
+    decomposed_traces,
+    decompositions,
+    graph_builder,
+    symbolics,
+    translation_table,
+)  # fmt: skip
 from converters.translations import load_shipped
 
 if TYPE_CHECKING:
@@ -28,8 +34,6 @@ if TYPE_CHECKING:
 OPSET = 20
 DYNAMO = "torch.onnx (dynamo)"
 SCRIPT = "torch.onnx (TorchScript)"
-_OPERATOR = re.compile(r"Exporting the operator '([\w:]+)'|OpOverload\(op='([\w.]+)'|target=torch\.ops\.([\w.]+)")
-_HERE = Path(__file__).parent.as_posix() + "/"
 _STACK = "pkg.torch.onnx.stack_trace"
 
 
@@ -43,65 +47,78 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class _Failure:
-    """An exporter that gave up: one line, the operator it lacks and the user's line, where they are known."""
-
-    exporter: str
-    line: str
-    operator: str
-    where: str
-    text: str
-
-    def __str__(self) -> str:
-        return self.line + (f" ({self.operator})" if self.operator and self.operator not in self.line else "")
-
-
-def export_module(
-    module: torch.nn.Module, call: Call, outputs: Sequence[str], *, flat: bool, where: str, verbose: bool
-) -> Exported:
-    """Export in evaluation mode.
+class Task:
+    """What is to be exported, in evaluation mode.
 
     :param outputs: names for the output tensors.
     :param flat: all leaves of the output are tensors (else a wrapper leaves out the others).
+    :param forward: trace the forward of every ``torch.autograd.Function``, also of one with a static ``symbolic``.
+    """
+
+    module: torch.nn.Module
+    call: Call
+    outputs: tuple[str, ...]
+    flat: bool
+    forward: bool
+    verbose: bool
+
+
+def export_module(task: Task, *, where: str) -> Exported:
+    """Export by the first exporter that can.
+
     :raises ExportFailed: every exporter gave up; the reasons of each.
     :raises BadInput: a symbolic dimension that cannot be one.
     """
+    load_shipped("torch_ops")
+    failures: list[Failure] = []
+    with translated_functions(_symbolic_of), settled(task.module) as notes, as_arithmetic():
+        done = _exported(task, failures, where)
+    if done is None:
+        own = untranslated(wrap(task.module, task.call), task.call.tensors, [f.operator for f in failures])
+        raise gave_up(failures, where, own, forward=task.forward)
+    return replace(done, notes=(*notes, *done.notes))
+
+
+def _symbolic_of(translation: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda graph, *arguments: translation(graph_builder(graph), *arguments)
+
+
+def _exported(task: Task, failures: list[Failure], where: str) -> Exported | None:
     import torch
 
-    load_shipped("torch_ops")
-    failures: list[_Failure] = []
-    if not isinstance(module, torch.jit.ScriptModule):
-        for math in (False, True):
-            if math and "Cannot view a tensor" not in failures[-1].text:
-                break
-            done = _try_dynamo(module, call, outputs, failures, flat=flat, math=math, verbose=verbose)
-            if done is not None:
-                own = registered_by_the_user(done.model)
-                by_theirs = _by_symbolics(own, module, call, outputs, verbose=verbose) if own else None
-                why = (f"attention was exported in its plain form because of {failures[-1]}",) if math else ()
-                return by_theirs or replace(done, notes=(*why, *done.notes))
-        _refuse_frozen_sizes(failures[-1], call, where)
-    model, warned = _try_script(module, call, outputs, failures, verbose=verbose)
-    if model is None and isinstance(module, torch.jit.ScriptModule):
-        done = _try_converted(module, call, outputs, failures, flat=flat, verbose=verbose)
+    is_script = isinstance(task.module, torch.jit.ScriptModule)
+    for math in (False, True) if not is_script else ():
+        if math and "Cannot view a tensor" not in failures[-1].text:
+            break
+        done = _try_dynamo(task, failures, math=math)
         if done is not None:
-            note = f"{failures[0]}: the archive was made a torch.export program, which the dynamo exporter took"
-            return replace(done, notes=(note, *done.notes))
-    if model is None:
-        raise _gave_up(failures, where, untranslated(wrap(module, call), call.tensors))
+            why = (f"attention was exported in its plain form because of {failures[-1]}",) if math else ()
+            return _by_symbolics(task, replace(done, notes=(*why, *done.notes)))
+    if failures:
+        _refuse_frozen_sizes(failures[-1], task.call, where)
+    done = _try_script(task, failures)
+    if done is None and is_script:
+        done = _try_converted(task, failures)
+        note = f"{failures[0]}: the archive was made a torch.export program, which the dynamo exporter took"
+        return done and replace(done, notes=(note, *done.notes))
     notes = [f"the dynamo exporter failed ({f}); exported with the TorchScript exporter" for f in failures[:1]]
-    return Exported(model, SCRIPT, (*notes, *_tracer_notes(warned)))
+    return done and replace(done, notes=(*notes, *done.notes))
 
 
-def _by_symbolics(
-    own: Sequence[str], module: torch.nn.Module, call: Call, outputs: Sequence[str], *, verbose: bool
-) -> Exported | None:
-    """By the TorchScript exporter, which alone calls what ``register_custom_op_symbolic`` was given."""
-    model, warned = _try_script(module, call, outputs, [], verbose=verbose)
-    if model is None:
-        return None
-    note = f"symbolics are registered for {', '.join(own)}: exported with the TorchScript exporter, which calls them"
-    return Exported(model, SCRIPT, (note, *_tracer_notes(warned)))
+def _by_symbolics(task: Task, done: Exported) -> Exported:
+    """By the TorchScript exporter, which alone calls what ``register_custom_op_symbolic`` was given, if it was."""
+    own = registered_by_the_user(done.model)
+    if not own:
+        return done
+    failures: list[Failure] = []
+    theirs = _try_script(task, failures)
+    names = ", ".join(own)
+    if theirs is None:
+        note = f"symbolics are registered for {names}, but the TorchScript exporter, which calls them, failed"
+        note += f" ({failures[0]})"
+        return replace(done, notes=(note, *done.notes))
+    note = f"symbolics are registered for {names}: exported with the TorchScript exporter, which calls them"
+    return replace(theirs, notes=(note, *theirs.notes))
 
 
 def export_program(
@@ -117,25 +134,25 @@ def export_program(
     with quietly(verbose=verbose) as chatter, Attempt() as attempt, decompositions():
         done = torch.onnx.export(program, dynamo=True, external_data=False, opset_version=OPSET, verbose=verbose,
                                  input_names=list(names), output_names=list(outputs),
-                                 custom_translation_table=_translations())  # fmt: skip
+                                 custom_translation_table=translation_table())  # fmt: skip
         assert done is not None  # only dynamo=False gives None
         return Exported(done.model_proto, DYNAMO, ())
-    failure = _failure(DYNAMO, attempt.error, chatter)
-    if not failure.where and (named := re.search(r"translating node %(\w+)", failure.text)):
-        failure = replace(failure, where=_node_line(program, named[1]))
-    raise _gave_up([failure], where)
+    failed = failure(DYNAMO, attempt.error, chatter)
+    if not failed.where and (named := re.search(r"translating node %(\w+)", failed.text)):
+        failed = replace(failed, where=_node_line(program, named[1]))
+    raise gave_up([failed], where, untranslated_of_program(program.graph))
 
 
-def _translations() -> dict[Any, Callable[..., Any]]:
-    return {**mended_translations(), **translation_table()}
-
-
-def _refuse_frozen_sizes(failure: _Failure, call: Call, where: str) -> None:
+def _refuse_frozen_sizes(failed: Failure, call: Call, where: str) -> None:
     """A trace would freeze the example's size in without a word: no falling back where torch.export saw it.
 
     :raises BadInput: torch.export found that a symbolic dimension has but one size.
     """
-    found = re.search(r"^.*(?:tracing inferred a static shape|was inferred to be a constant).*$", failure.text, re.M)
+    found = re.search(
+        r"^.*(?:tracing inferred a static shape|was inferred to be a constant|is open: it has to be a number).*$",
+        failed.text,
+        re.M,
+    )
     if any(call.dims) and found:
         raise BadInput(
             "a symbolic dimension of the inputs can have one size only",
@@ -151,83 +168,84 @@ def _node_line(program: Any, name: str) -> str:
     with quietly(), Attempt():
         graphs.append(program.run_decompositions().graph)
     traces = [n.meta.get("stack_trace") or "" for graph in graphs for n in graph.nodes if n.name == name]
-    return _user_line("\n".join(traces))
+    return user_line("\n".join(traces))
 
 
-def _try_dynamo(
-    module: torch.nn.Module,
-    call: Call,
-    outputs: Sequence[str],
-    failures: list[_Failure],
-    *,
-    flat: bool,
-    math: bool,
-    verbose: bool,
-) -> Exported | None:
+def _try_dynamo(task: Task, failures: list[Failure], *, math: bool) -> Exported | None:
     import torch
-    from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    plain = call.plain and flat
-    subject = module if plain else wrap(module, call)
+    call = task.call
+    plain = call.plain and task.flat
+    subject = task.module if plain else wrap(task.module, call)
     shapes = tuple(dict(axes) or None for axes in call.dims)
     dynamic: Any = None if not any(shapes) else shapes if plain else {"tensors": shapes}
-    backend = sdpa_kernel(SDPBackend.MATH) if math else contextlib.nullcontext()
-    with quietly(verbose=verbose) as chatter, Attempt() as attempt, backend:
-        with opaque_calls() as calls, decompositions():
+    backend = _plain_attention() if math else contextlib.nullcontext()
+    with quietly(verbose=task.verbose) as chatter, Attempt() as attempt, backend:
+        with opaque_calls(forward=task.forward) as calls, decompositions():
             done = torch.onnx.export(subject, call.tensors, dynamo=True, external_data=False, opset_version=OPSET,
-                                     input_names=list(call.names), output_names=list(outputs), dynamic_shapes=dynamic,
-                                     custom_translation_table=_translations(), verbose=verbose)  # fmt: skip
+                                     input_names=list(call.names), output_names=list(task.outputs),
+                                     dynamic_shapes=dynamic, custom_translation_table=translation_table(),
+                                     verbose=task.verbose)  # fmt: skip
         assert done is not None  # only dynamo=False gives None
         model: onnx.ModelProto = done.model_proto
         fill_in(model, calls, OPSET)
         _forget_wrapper(model)
         return Exported(model, DYNAMO, calls.notes)
-    failures.append(_failure(DYNAMO, attempt.error, chatter))
+    failures.append(failure(DYNAMO, attempt.error, chatter))
     return None
 
 
-def _try_converted(
-    module: torch.jit.ScriptModule,
-    call: Call,
-    outputs: Sequence[str],
-    failures: list[_Failure],
-    *,
-    flat: bool,
-    verbose: bool,
-) -> Exported | None:
+def _plain_attention() -> contextlib.AbstractContextManager[None]:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    context: contextlib.AbstractContextManager[None] = sdpa_kernel(SDPBackend.MATH)
+    return context
+
+
+def _try_converted(task: Task, failures: list[Failure]) -> Exported | None:
     """By torch's own converter of TorchScript to torch.export programs, which knows shapes that the archive lost."""
     from torch._export.converter import TS2EPConverter
 
-    with quietly(verbose=verbose) as chatter, Attempt() as attempt:
+    with quietly(verbose=task.verbose) as chatter, Attempt() as attempt:
         convert: Callable[..., Any] = TS2EPConverter  # has no annotations
-        program = convert(module, call.tensors).convert()
+        program = convert(task.module, task.call.tensors).convert()
     if attempt.error is not None:
-        failures.append(_failure("torch's TorchScript converter", attempt.error, chatter))
+        failures.append(failure("torch's TorchScript converter", attempt.error, chatter))
         return None
-    return _try_dynamo(program.module(), call, outputs, failures, flat=flat, math=False, verbose=verbose)
+    return _try_dynamo(replace(task, module=program.module()), failures, math=False)
 
 
-def _try_script(
-    module: torch.nn.Module, call: Call, outputs: Sequence[str], failures: list[_Failure], *, verbose: bool
-) -> tuple[onnx.ModelProto | None, list[warnings.WarningMessage]]:
+def _try_script(task: Task, failures: list[Failure]) -> Exported | None:
     import onnx
     import torch
 
     file: Any = io.BytesIO()  # taken by this exporter, though its annotation says path
+    call = task.call
     axes = {name: dict(dims) for name, dims in zip(call.names, call.dims, strict=True) if dims}
-    with quietly(verbose=verbose) as chatter, Attempt() as attempt:
-        subject: Any = wrap(module, call)
-        if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
-            # The exporter's own tracer knows no scripted submodules; torch.jit.trace keeps their control flow.
-            trace: Callable[..., Any] = torch.jit.trace  # has no annotations
-            subject = trace(subject, call.tensors, check_trace=False)
-        with mended_symbolics(OPSET), symbolics(OPSET):
-            torch.onnx.export(subject, call.tensors, file, dynamo=False, opset_version=OPSET, verbose=verbose,
-                              input_names=list(call.names), output_names=list(outputs), dynamic_axes=axes)  # fmt: skip
-    if attempt.error is None:
-        return onnx.load_model_from_string(file.getvalue()), chatter.warnings
-    failures.append(_failure(SCRIPT, attempt.error, chatter))
-    return None, []
+    with quietly(verbose=task.verbose) as chatter, Attempt() as attempt:
+        subject: Any = wrap(task.module, call)
+        with contextlib.ExitStack() as stack:
+            for context in (decomposed_traces(), mended_symbolics(OPSET), symbolics(OPSET)):
+                stack.enter_context(context)
+            calls = stack.enter_context(called(forward=task.forward))
+            if any(isinstance(part, torch.jit.ScriptModule) for part in task.module.modules()):
+                # The exporter's own tracer knows no scripted submodules; torch.jit.trace keeps their control flow.
+                trace: Callable[..., Any] = torch.jit.trace  # has no annotations
+                subject = trace(subject, call.tensors, check_trace=False)
+            torch.onnx.export(subject, call.tensors, file, dynamo=False, opset_version=OPSET, verbose=task.verbose,
+                              input_names=list(call.names), output_names=list(task.outputs),
+                              dynamic_axes=axes)  # fmt: skip
+    if attempt.error is not None:
+        failures.append(failure(SCRIPT, attempt.error, chatter))
+        return None
+    told = tuple(tracer_notes(chatter.warnings))
+    if frozen := [note for note in told if "Converting a tensor to a NumPy array" in note]:
+        # What comes back is a constant of the example's values, and the input may be lost: nothing would show it.
+        where = re.search(r"(\S+:\d+): Converting", frozen[0])
+        failures.append(Failure(SCRIPT, "NumPy computes with a value of the trace", "", where[1] if where else "", ""))
+        return None
+    notes = (*calls.notes, *told)
+    return Exported(onnx.load_model_from_string(file.getvalue()), SCRIPT, notes)
 
 
 def wrap(module: torch.nn.Module, call: Call) -> torch.nn.Module:
@@ -254,53 +272,5 @@ def _forget_wrapper(model: onnx.ModelProto) -> None:
             if entry.key == _STACK:
                 entry.value = "\n".join(
                     part for part in re.split(r"\n(?=\s*File \")", entry.value)
-                    if not part.lstrip().removeprefix('File "').replace("\\", "/").startswith(_HERE)
+                    if not is_inner(part.lstrip().removeprefix('File "').partition('"')[0], torchs=False)
                 ).lstrip()  # fmt: skip
-
-
-def _failure(exporter: str, error: BaseException | None, chatter: Chatter) -> _Failure:
-    if error is None:
-        return _Failure(exporter, "no reason given", "", "", "")
-    text = "\n".join([str(error), str(error.__cause__ or ""), reason(error), chatter.text])
-    operator = _OPERATOR.search(text)
-    name = next(filter(None, operator.groups()), "") if operator else ""
-    return _Failure(exporter, reason(error), name, _user_line(text, name), text)
-
-
-def _user_line(text: str, operator: str = "") -> str:
-    """The last "file:line" in the text that is not torch's own; else that of the operator in TorchScript's graph."""
-    lines = [f"{f}:{n}" for f, n in re.findall(r'File "([^"]+)", line (\d+)', text) if not _is_inner(f)]
-    if not lines and operator:
-        lines = re.findall(rf"= {re.escape(operator)}\(.*# (\S+?:\d+):\d+", text)[:1]
-        lines = [line for line in lines if not _is_inner(line)]
-    return lines[-1] if lines else ""
-
-
-def _is_inner(path: str) -> bool:
-    path = path.replace("\\", "/")
-    return "/site-packages/torch/" in path or path.startswith((_HERE, "<"))
-
-
-def _tracer_notes(warned: list[warnings.WarningMessage]) -> Iterator[str]:
-    """A trace keeps only the way the example went: values that became Python numbers are frozen in."""
-    places = dict.fromkeys(
-        f"{w.filename}:{w.lineno}: {first_line(str(w.message)).split('. ')[0]}"
-        for w in warned
-        if w.category.__name__ == "TracerWarning" and not _is_inner(w.filename)
-    )
-    for place in places:
-        yield f"the trace follows the example's values only: {place}"
-
-
-def _gave_up(failures: list[_Failure], where: str, own: Untranslated | None = None) -> ExportFailed:
-    findings = tuple(Finding(f"{f.exporter} gave up", where=f.where, why=str(f)) for f in failures)
-    operator = own.name if own else next((f.operator for f in failures if f.operator), "")
-    place = (own and _user_line(own.trace)) or next((f.where for f in failures if f.where), "")
-    what = f"the operator {operator} cannot be exported" if operator else "the model cannot be exported to ONNX"
-    advice = "rewrite that part of forward with supported operators, or give a translation of it with --translations"
-    if own:
-        what = f"the operator {own.name}({own.signature}) cannot be exported"
-        advice = (
-            f"fill in this file and give it with --translations my_ops.py (docs/translations.md):\n\n{own.skeleton}"
-        )
-    return ExportFailed(what, where=f"{place} of {where}" if place else where, findings=findings, advice=advice)

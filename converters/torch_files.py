@@ -7,7 +7,7 @@ import json
 import pickle
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,10 +92,10 @@ def _pickle(path: Path, options: LoadOptions) -> Opened:
     for module in (content, *(content.values() if isinstance(content, dict) else ())):
         if isinstance(module, torch.nn.Module):
             return Opened(module, "pickled torch.nn.Module")
-    state, entry = find_state(content, where=str(path))
+    state = find_state(content, where=str(path))
     module, notes = fill(state, options, where=str(path))
-    if entry:
-        notes = (f"the parameters are those of the checkpoint's entry {entry!r}", *notes)
+    if state.entry:
+        notes = (f"the parameters are those of the checkpoint's entry {state.entry!r}", *notes)
     return Opened(module, "state dict", notes)
 
 
@@ -116,8 +116,49 @@ def _unpickle(path: Path, options: LoadOptions) -> Any:
         )
     with Attempt() as attempt:
         return torch.load(path, map_location="cpu", weights_only=False)
+    if isinstance(attempt.error, (ImportError, AttributeError)):
+        with Attempt():
+            checkpoint = torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Lenient)
+            if isinstance(checkpoint, dict) and _is_whole(checkpoint.get("state_dict")):
+                return checkpoint  # the rest is hyper-parameters, callbacks and loops of a framework that is not here
     advice = f"make its classes importable (PYTHONPATH), or {_SAVE_AGAIN} where they are"
     raise _bad("the pickle cannot be loaded", path, attempt, advice)
+
+
+class _Absent(dict[Any, Any]):
+    """Stands for an object whose class cannot be imported: empty, whatever it is given."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        super().__init__()
+
+    def __setstate__(self, _: Any) -> None:
+        """Nothing is kept."""
+
+    def append(self, _: Any) -> None:
+        """As a list is filled."""
+
+    def extend(self, _: Any) -> None:
+        """As a list is filled."""
+
+
+class _Lenient:
+    """What ``torch.load`` wants of a module such as ``pickle``."""
+
+    class Unpickler(pickle.Unpickler):
+        """Classes that cannot be imported are :class:`_Absent`."""
+
+        def find_class(self, module: str, name: str) -> Any:
+            try:
+                return super().find_class(module, name)
+            except (ImportError, AttributeError):
+                return _Absent
+
+    load = staticmethod(pickle.load)
+
+
+def _is_whole(state: Any) -> bool:
+    """Nothing of it is absent."""
+    return isinstance(state, Mapping) and not any(isinstance(v, _Absent) for v in (state, *state.values()))
 
 
 def _needs_code(text: str) -> bool:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from convert.errors import BadSamples
 from converters.quiet import Attempt, quietly, reason
 from converters.torch_calls import Call, evaluating
+from converters.torch_fake_quantize import observers_off
+from converters.torch_trees import Tree, flatten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,17 +32,19 @@ class Runner:
     call: Call
 
     def __call__(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        return [leaf for leaf in self.leaves(tensors) if _is_tensor(leaf)]
+        return [leaf for leaf in self.tree(tensors).leaves if _is_tensor(leaf)]
 
-    def leaves(self, tensors: Sequence[torch.Tensor]) -> list[Any]:
-        """All leaves of the output, also those that are no tensors."""
-        from torch.utils import _pytree as pytree
+    def answers(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """The same outside of an exporter: nothing of the module changes by it."""
+        with observers_off(self.module):
+            return self(tensors)
 
+    def tree(self, tensors: Sequence[torch.Tensor]) -> Tree:
+        """All of the output, also what is no tensor."""
         args, kwargs = self.call.rebuild(tensors)
         modes = evaluating(self.module) if self.module.training else contextlib.nullcontext()
         with modes:
-            leaves: list[Any] = pytree.tree_leaves(self.module(*args, **kwargs))
-        return leaves
+            return flatten(self.module(*args, **kwargs))
 
 
 @dataclass(eq=False)

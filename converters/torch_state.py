@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from convert.errors import BadModel, Finding
 from converters.base import LoadOptions
-from converters.factory import build
+from converters.factory import build_with
 from converters.quiet import quietly
 
 if TYPE_CHECKING:
@@ -15,27 +16,48 @@ if TYPE_CHECKING:
 
 #: Where checkpoints keep the parameters: Lightning and timm; PyTorch's tutorial; many others.
 _ENTRIES = ("state_dict", "model_state_dict", "model")
-#: What wrappers put before each name: DataParallel, Lightning, torch.compile.
-_PREFIXES = ("module.", "model.", "_orig_mod.", "net.")
+#: Lightning's entries with what its module was made with, and the name of the argument that is all of it.
+_HYPER, _HYPER_NAME = "hyper_parameters", "hparams_name"
 
 
-def find_state(content: Any, *, where: str) -> tuple[Mapping[str, torch.Tensor], str]:
-    """The parameters in what a file held, and the checkpoint's entry they were under.
+@dataclass(frozen=True)
+class State:
+    """Parameters, and what a checkpoint says of the network.
+
+    :param entry: of the checkpoint, that held them. :param arguments: of the network, by name.
+    """
+
+    parameters: Mapping[str, Any]
+    entry: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_state(content: Any, *, where: str) -> State:
+    """The parameters in what a file held.
 
     :raises BadModel: no parameters there.
     """
     if _is_state(content):
-        return content, ""
+        return State(content)
     if isinstance(content, Mapping):
         for entry in _ENTRIES:
             if _is_state(content.get(entry)):
-                return content[entry], entry
+                return State(content[entry], entry, _arguments(content))
     held = f"a dict of {', '.join(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__
     what = f"the file holds neither a module nor a state dict, but {held[:200]}"
     raise BadModel(what, where=where, advice="save the module's state_dict(), or a torch.export program")
 
 
-def fill(state: Mapping[str, Any], options: LoadOptions, *, where: str) -> tuple[torch.nn.Module, tuple[str, ...]]:
+def _arguments(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As ``load_from_checkpoint`` of Lightning hands them to the module."""
+    given = checkpoint.get(_HYPER)
+    if not isinstance(given, Mapping):
+        return {}
+    name = checkpoint.get(_HYPER_NAME, "kwargs")
+    return {name: given, **given} if isinstance(name, str) and name != "kwargs" else dict(given)
+
+
+def fill(state: State, options: LoadOptions, *, where: str) -> tuple[torch.nn.Module, tuple[str, ...]]:
     """Build the network with ``options.model`` and load the parameters into it.
 
     :raises BadModel: no factory, not a module, or every key and shape that does not fit.
@@ -47,18 +69,20 @@ def fill(state: Mapping[str, Any], options: LoadOptions, *, where: str) -> tuple
         advice = "name what builds the network: --model package.module:factory or --model file.py:factory"
         raise BadModel(what, where=where, advice=advice)
     with quietly(verbose=options.verbose):
-        module = build(options.model)
+        module, taken = build_with(options.model, state.arguments)
     if not isinstance(module, torch.nn.Module):
         raise BadModel(f"--model {options.model} gave a {type(module).__name__}, not a torch.nn.Module", where=where)
     wanted = module.state_dict()
-    state, prefix = _without_prefix(state, wanted)
-    findings = _misfits(state, wanted)
+    parameters, notes = _without_prefix(state.parameters, wanted)
+    findings = _misfits(parameters, wanted)
     if findings:
         what = f"the parameters do not fit the network of --model {options.model}"
         raise BadModel(what, where=where, findings=tuple(findings))
-    module.load_state_dict({key: state[key] for key in wanted})
-    notes = [f"the prefix {prefix!r} was taken off the parameters' names"] if prefix else []
-    return module, tuple(notes)
+    module.load_state_dict({key: parameters[key] for key in wanted})
+    if taken:
+        values = ", ".join(f"{name}={state.arguments[name]!r}" for name in taken)
+        notes = (f"the network is made with the checkpoint's hyper-parameters: {values}", *notes)
+    return module, notes
 
 
 def _is_state(content: Any) -> bool:
@@ -73,13 +97,25 @@ def _is_state(content: Any) -> bool:
     )
 
 
-def _without_prefix(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-    for prefix in _PREFIXES:
-        if state.keys() != wanted.keys() and all(key.startswith(prefix) for key in state):
-            stripped = {key.removeprefix(prefix): value for key, value in state.items()}
-            if stripped.keys() == wanted.keys():
-                return stripped, prefix
-    return state, ""
+def _without_prefix(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The parameters under the network's own names, where the file has them as part of something larger.
+
+    A prefix as DataParallel (``module.``), torch.compile (``_orig_mod.``) and Lightning's modules (the attribute that
+    holds the network) put it; a loss or a metric beside the network may have parameters too, which are left out.
+    """
+    if not wanted or state.keys() >= wanted.keys():
+        return state, ()
+    first = next(iter(wanted))
+    prefixes = [key.removesuffix(first) for key in state if key.endswith("." + first)]
+    inner = {p: {k.removeprefix(p): v for k, v in state.items() if k.startswith(p)} for p in prefixes}
+    fitting = [p for p in prefixes if inner[p].keys() == wanted.keys()]
+    if len(fitting) != 1:
+        return state, ()
+    prefix = fitting[0]
+    notes = [f"the prefix {prefix!r} was taken off the parameters' names"]
+    others = [key for key in state if not key.startswith(prefix)]
+    notes += [f"parameters that are not the network's are left out: {', '.join(others)}"] if others else []
+    return inner[prefix], tuple(notes)
 
 
 def _misfits(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Finding]:

@@ -25,6 +25,7 @@ from rewrite.passes.infer_shapes import infer_shapes
 from rewrite.passes.inline_functions import inline_functions
 from rewrite.passes.inline_if import inline_if
 from rewrite.passes.plain_slices import plain_slices
+from rewrite.passes.read_sizes_at_hand import read_sizes_at_hand
 from rewrite.passes.resolve_auto_pad import resolve_auto_pad
 from rewrite.passes.resolve_sizes import resolve_sizes
 from rewrite.passes.run_in_float32 import STANDS_FOR, reads_bits, run_in_float32
@@ -47,6 +48,7 @@ PASSES: tuple[Callable[[Graph], None], ...] = (
     inline_if,
     unroll_loops,
     resolve_sizes,
+    read_sizes_at_hand,
     write_defaults,
     resolve_auto_pad,
     fold_constants,
@@ -115,6 +117,7 @@ def rewrite_model(
         engine = Engine(graph, target, witness)
         if improving:
             improve(graph, engine.takes, Watch(witness))
+            Watch(witness).on_graph(read_sizes_at_hand, graph)
         layout = hand_over_channels_first(graph) if channels_first else Layout()
         outcome = engine.run()
         wider = _stuck_for_their_dtype(outcome.stuck) - in_float32

@@ -37,6 +37,12 @@ def reads_sizes(node: Node) -> bool:
     return all(not t.name or is_constant(t) or _made_of_sizes(t, {}) for t in node.inputs)
 
 
+def sizes_from(tensor: Tensor) -> list[Node]:
+    """The nodes that compute ``tensor`` out of Shape and constants alone, in order; none where it is made otherwise."""
+    found: dict[int, Node] = {}
+    return list(found.values()) if _made_of_sizes(tensor, found) else []
+
+
 def _made_of_sizes(tensor: Tensor, seen: dict[int, Node], depth: int = _MOST) -> bool:
     """Is it? Its producers, those before them first, are added to ``seen``."""
     if not depth or not tensor.name or is_constant(tensor) or not tensor.inputs:

@@ -22,6 +22,7 @@ from onnx import helper
 from convert.errors import CompileFailed, EmitError, SofieCrashed, SofieRefused
 from sofie_bridge import signature
 from sofie_bridge.emit import Emitted, emit
+from sofie_bridge.memory import checked_memory
 from sofie_bridge.process import run_child
 from sofie_bridge.samples import Array, Arrays
 from sofie_bridge.sofie import Sofie
@@ -64,8 +65,9 @@ template <class S> void soil(S &session) {{
 """
 
 _ENTRY = """
-ENTRY run_{name}(char const *weights, void const *const *in, unsigned long const *size, Sink sink, char *words) try {{
-   (void)in; (void)size;
+ENTRY run_{name}(char const *weights, void const *const *in, unsigned long const *size, unsigned long const *most,
+                 Sink sink, char *words) try {{
+   (void)in; (void)size; (void)most;
    auto session = {namespace}::Session({constructor});
    soil(session);
    give(sink, session.infer({arguments}));
@@ -169,6 +171,7 @@ def _entry(name: str, emitted: Emitted) -> str:
     names = signature.read(emitted.header.read_text(), name)
     symbols = sorted(emitted.named.symbols.values())
     sizes = {s: f"size[{k}]" for k, s in enumerate(symbols)}
+    largest = {s: f"most[{k}]" for k, s in enumerate(symbols)}
     inputs = {i.name: f"Any{{in[{k}]}}" for k, i in enumerate(emitted.named.model.graph.input)}
     unknown = [n for n in (*names.sizes, *names.arguments) if n not in sizes and n not in inputs]
     if unknown:
@@ -177,22 +180,29 @@ def _entry(name: str, emitted: Emitted) -> str:
     return _ENTRY.format(
         name=name,
         namespace=names.namespace,
-        constructor=", ".join([*weights, *(sizes[s] for s in names.sizes)]),
+        constructor=", ".join([*weights, *(largest[s] for s in names.sizes)]),
         arguments=", ".join(sizes[a] if a in sizes else inputs[a] for a in names.arguments),
     )
 
 
 def _run(pieces: Sequence[Piece], emitted: dict[str, Emitted], library: Path | None, folder: Path) -> dict[str, Ran]:
-    """Run the pieces in a child, which is started again behind a piece that kills it."""
+    """Run the pieces in a child, which is started again behind a piece that kills it.
+
+    Where others ran before it in the same child, the cause may be theirs: it is tried again at the head of a new one.
+    """
     results: dict[str, Ran] = {}
     orders = [_order(p, emitted[p.name], folder) for p in pieces]
     first = 0
     while first < len(orders) and library is not None:
         (folder / "orders.json").write_text(json.dumps(orders[first:]))
         command = [sys.executable, "-c", _START, str(Path(__file__).parents[1]), str(library), str(folder)]
-        done = run_child(command, time_limit=SECONDS, env={"OPENBLAS_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"})
+        env = {"OPENBLAS_NUM_THREADS": "1", "PYTHONSAFEPATH": "1", **checked_memory()}
+        done = run_child(command, time_limit=SECONDS, env=env)
+        head = first
         for k, piece in enumerate(pieces[first:], first):
             told = folder / f"{piece.name}.told.json"
+            if not told.exists() and k > head:
+                break
             if not told.exists():
                 what = "ran out of time" if done.timed_out else done.signal_name or f"exit status {done.returncode}"
                 results[piece.name] = Ran("died", f"the code {what}")
@@ -206,7 +216,10 @@ def _run(pieces: Sequence[Piece], emitted: dict[str, Emitted], library: Path | N
 
 
 def _order(piece: Piece, emitted: Emitted, folder: Path) -> dict[str, object]:
-    """What the child needs to run a piece; the arrays go into a file."""
+    """What the child needs to run a piece; the arrays go into a file.
+
+    A session is made for the largest sizes, as in use: what SOFIE works out in it by them is right for these alone.
+    """
     graph = piece.model.graph
     symbols = sorted(emitted.named.symbols.items(), key=lambda item: item[1])
     sizes = []
@@ -221,7 +234,8 @@ def _order(piece: Piece, emitted: Emitted, folder: Path) -> dict[str, object]:
         }
         sizes.append([known.get(original, 0) for original, _ in symbols])
     weights = str(emitted.weights) if emitted.weights is not None else ""
-    return {"name": piece.name, "weights": weights, "inputs": len(graph.input), "sizes": sizes}
+    most = [max(column) for column in zip(*sizes, strict=True)]
+    return {"name": piece.name, "weights": weights, "inputs": len(graph.input), "sizes": sizes, "most": most}
 
 
 def _outputs(piece: Piece, folder: Path) -> list[dict[str, Array]]:
@@ -246,7 +260,7 @@ def main(library: str, name: str) -> None:
     loaded = ctypes.CDLL(library)
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong)
     for order in json.loads((folder / "orders.json").read_text()):
-        words = ""
+        words, most = "", (ctypes.c_ulong * (len(order["most"]) + 1))(*order["most"], 0)
         for k, sizes in enumerate(order["sizes"]):
             arrays = [np.load(folder / f"{order['name']}.in{k}.{j}.npy") for j in range(order["inputs"])]
             arrays = [np.ascontiguousarray(a) for a in arrays]
@@ -255,7 +269,8 @@ def main(library: str, name: str) -> None:
             sink = kind(lambda p, n, size, given=given: given.append(ctypes.string_at(p, n * size) if n else b""))
             error = ctypes.create_string_buffer(400)
             run = getattr(loaded, f"run_{order['name']}")
-            if run(order["weights"].encode(), pointers, (ctypes.c_ulong * (len(sizes) + 1))(*sizes, 0), sink, error):
+            size = (ctypes.c_ulong * (len(sizes) + 1))(*sizes, 0)
+            if run(order["weights"].encode(), pointers, size, most, sink, error):
                 words = error.value.decode(errors="replace") or "an exception without words"
                 break
             for j, data in enumerate(given):

@@ -64,3 +64,15 @@ def publish(path: Path) -> Iterator[Path]:
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def prune(kind: str, limit: int) -> None:
+    """Remove the entries of ``kind`` that were made longest ago, until the others have no more bytes than ``limit``."""
+    found = sorted(
+        ((p.stat().st_mtime, p.stat().st_size, p) for p in folder(kind).rglob("*") if p.is_file()), reverse=True
+    )
+    total = 0
+    for _, size, path in found:
+        total += size
+        if total > limit:
+            path.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import numpy as np
 from convert.errors import BadSamples, RunFailed, VerifyError
 from sofie_bridge.header import Built, Header, build
 from sofie_bridge.library import Array
+from sofie_bridge.memory import checked_memory
 from sofie_bridge.process import Completed, run_child
 from sofie_bridge.signature import Signature
 from sofie_bridge.toolchain import Toolchain
@@ -60,7 +61,7 @@ def run_header(
             [sys.executable, "-c", _START, path, name],
             time_limit=time_limit,
             memory_limit=memory_limit,
-            env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"},
+            env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1", **checked_memory()},
         )
         _raise(done, folder / "outcome.json", built.names.name, time_limit, memory_limit)
         return [_read(folder / f"out{index}.npz") for index in range(len(samples))]

@@ -53,7 +53,8 @@ def measure(
     """Each model, held against onnxruntime on inputs of :func:`sofie_bridge.samples.make_samples`.
 
     :param models: small, shapes inferred; weights that probes leave out are filled with noise.
-    :param masked: also on inputs with rows of -inf, as the masks of attention have them; for single nodes.
+    :param masked: also on inputs with rows of -inf, as the masks of attention have them, and where an open size may
+        make the result less than the input, of sizes 0; for single nodes.
     """
     found: list[Measured] = []
     for part in _parts(models):
@@ -118,7 +119,8 @@ def with_noise(probe: onnx.ModelProto) -> onnx.ModelProto:
 def _references(model: onnx.ModelProto, *, masked: bool) -> list[_Judged]:
     ask = OnnxReference(model)
     found = []
-    for sample in (*make_samples(model, size=fitting_size(model, ask)), *(_masked(model) if masked else ())):
+    alone = (*_masked(model), *_of_nothing(model)) if masked else ()
+    for sample in (*make_samples(model, size=fitting_size(model, ask)), *alone):
         try:
             expected = ask(sample.arrays)
             if sample.name == MASKED and not _agreed(model, sample, expected):
@@ -147,6 +149,18 @@ def _masked(model: onnx.ModelProto) -> Iterator[Sample]:
         arrays[name] = array
     if floats:
         yield Sample(MASKED, arrays)
+
+
+def _of_nothing(model: onnx.ModelProto) -> Iterator[Sample]:
+    """One open size after the other 0, as of an event without particles: what copies all of an input to a result that
+    may be less writes past its end."""
+    if not any(node.op_type == "Expand" for node in model.graph.node):
+        return
+    arrays = make_samples(model)[0].arrays
+    dims = {i.name: [d.dim_param for d in i.type.tensor_type.shape.dim] for i in model.graph.input}
+    for symbol in sorted({d for named in dims.values() for d in named if d}):
+        cut = {n: a[tuple(slice(0 if d == symbol else None) for d in dims[n])] for n, a in arrays.items()}
+        yield Sample(f"of no {symbol}", cut)
 
 
 def _verdict(ran: Ran, judged: Sequence[_Judged]) -> Measured:

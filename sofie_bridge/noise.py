@@ -51,7 +51,8 @@ def flushed(ask: Reference, sample: Sample, plain: Mapping[str, Array]) -> dict[
     """How far each output moves when numbers at the lower end of their dtype become zeros, as they do in TensorFlow.
 
     It takes subnormal numbers for zeros, also those that come out of a product on the way; a network of many
-    normalizations without biases makes ordinary numbers of them. ONNX and the header keep them.
+    normalizations without biases makes ordinary numbers of them. ONNX and the header keep them, and so does PyTorch:
+    only a framework whose reference says that it ``flushes`` is excused so.
     """
     moved: dict[str, Array | float] = dict.fromkeys(plain, 0.0)
     small = {n: _below_normal(a) for n, a in sample.arrays.items() if a.dtype.kind == "f"}

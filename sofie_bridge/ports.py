@@ -67,20 +67,24 @@ class Ports:
         }
         return replace(sample, arrays=arrays)
 
+    def exported(self, arrays: Arrays) -> dict[str, Array]:
+        """Arrays in the rewritten model's dtypes and layout as the exported model takes them."""
+        own = {
+            n: self._laid_back(n, np.asarray(a).astype(self._exported.get(n, np.asarray(a).dtype)))
+            for n, a in arrays.items()
+        }
+        return own | self._empty
+
     def asked(self, reference: Reference) -> Reference:
         """A reference in the exported model's dtypes and layout, asked and answering in the rewritten one's."""
 
         def ask(arrays: Arrays) -> Mapping[str, Array]:
-            own = {
-                n: self._laid_back(n, np.asarray(a).astype(self._exported.get(n, np.asarray(a).dtype)))
-                for n, a in arrays.items()
-            }
             with np.errstate(over="ignore"):  # beyond float32, a double is infinite there
                 return {
                     n: self._laid_out(
                         n, np.asarray(a).astype(self._rewritten[n]) if n in self._rewritten else np.asarray(a)
                     )
-                    for n, a in reference(own | self._empty).items()
+                    for n, a in reference(self.exported(arrays)).items()
                 }
 
         return ask

@@ -25,8 +25,10 @@ SIZES = (5, 16, 40, 100)
 #: Elements of an input beyond which a larger size is not tried.
 LARGEST = 1 << 24
 
-#: Operators whose second input counts along an axis of the first, at ``axis``; ScatterND along the first.
-_INDEXED = ("Gather", "GatherElements", "ScatterElements", "ScatterND")
+#: Operators whose second input counts along an axis of the first, at ``axis``; those of ND along the first.
+_INDEXED = ("Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND")
+#: Operators that hand integers on as they are, of the first input alone: rows of connections, edges that are no loops.
+_PICKING = {"Gather", "GatherElements", "GatherND", "Compress", "Split"}
 #: Operators that hand integers on as they are.
 _PASSING = {
     "Cast",
@@ -168,15 +170,15 @@ def index_bounds(model: onnx.ModelProto) -> dict[str, tuple[int | str, ...]]:
         if node.op_type in _INDEXED and node.input[1] in sources:
             axis = attributes.get("axis", 0)
             shape, places = shapes.get(node.input[0]), shapes.get(node.input[1])
-            if node.op_type == "ScatterND" and (not places or places[-1] != 1):
+            if node.op_type.endswith("ND") and (attributes.get("batch_dims") or not places or places[-1] != 1):
                 continue  # it counts along several axes
             size = shape[axis] if shape else None
             for name in sources[node.input[1]] if size else ():
                 bounds[name] = tuple(dict.fromkeys((*bounds.get(name, ()), size or 1)))
-        if node.op_type in _PASSING:
-            reached = set().union(*(sources.get(n, set()) for n in node.input))
-            if reached:
-                sources[node.output[0]] = reached
+        if node.op_type in _PASSING | _PICKING:
+            read = node.input[:1] if node.op_type in _PICKING else node.input
+            reached = set().union(*(sources.get(n, set()) for n in read))
+            sources |= dict.fromkeys(node.output, reached) if reached else {}
     return bounds
 
 

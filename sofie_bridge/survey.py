@@ -23,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import onnx
+from onnx import numpy_helper
 
 from sofie_bridge.measure import Measured, measure
 from sofie_bridge.sofie import Sofie, build
@@ -40,8 +41,8 @@ BAD = ("wrong", "uncompilable", "died")
 def family(probe: onnx.ModelProto) -> str:
     """Operator, dtypes and ranks of the one node's inputs, constants marked: ``Gather(float/2, constant int64/1)``.
 
-    Dilated windows, tensors of no elements, and open sizes that broadcast make families of their own: SOFIE's code
-    for those is another.
+    Dilated windows, windows over and cuts of open sizes, negative pads, tensors of no elements, and open sizes that
+    broadcast make families of their own: SOFIE's code for those is another.
 
     Of several nodes, as of a pair that SOFIE merges, the operators in order; such families are in no survey.
     """
@@ -58,7 +59,31 @@ def family(probe: onnx.ModelProto) -> str:
     empty = any(d.HasField("dim_value") and not d.dim_value for i in infos for d in i.type.tensor_type.shape.dim)
     dilated = any(max(a.ints, default=1) > 1 for a in node.attribute if a.name == "dilations")
     named = f"{node.op_type}({', '.join(kinds.get(n, '-') for n in node.input)})"
-    return named + " dilated" * dilated + " of nothing" * empty + " spread" * _spreads(probe)
+    marks = {"dilated": dilated, "open": _over_open(probe), "cut": _cuts(probe), "of nothing": empty}
+    return " ".join([named, *(m for m, holds in {**marks, "spread": _spreads(probe)}.items() if holds)])
+
+
+def _cuts(probe: onnx.ModelProto) -> bool:
+    """Does a Pad take elements away?"""
+    node = probe.graph.node[0]
+    pads = (numpy_helper.to_array(t) for t in probe.graph.initializer if t.name in node.input[1:2])
+    return node.op_type == "Pad" and any((p < 0).any() for p in pads)
+
+
+def _over_open(probe: onnx.ModelProto) -> bool:
+    """Does a window go over an axis of open size, or a slice cut one?"""
+    node = probe.graph.node[0]
+    shapes = {i.name: [d.dim_param for d in i.type.tensor_type.shape.dim] for i in probe.graph.input}
+    if not node.input or node.input[0] not in shapes:
+        return False
+    shape = shapes[node.input[0]]
+    if "Pool" in node.op_type or "Conv" in node.op_type:
+        return any(shape[2:])
+    if node.op_type != "Slice":
+        return False
+    held = (numpy_helper.to_array(t) for t in probe.graph.initializer if t.name in node.input[3:4])
+    axes = next((a.reshape(-1).tolist() for a in held), range(len(shape)))
+    return any(shape[axis] for axis in axes)
 
 
 #: Operators whose inputs broadcast to each other.

@@ -134,7 +134,9 @@ def compile_shared(
     texts = _texts(source, tuple(includes))
     place = cache.key(*toolchain.command, toolchain.version, *flags, *toolchain.blas_ldflags, _cpu(), *texts)
     library = cache.entry("library", place)
-    if not library.exists():
+    if library.exists():
+        os.utime(library)  # what is used stays when the cache is pruned
+    else:
         with cache.publish(library) as scratch:
             _compile([*toolchain.command, *flags, str(source), "-o", str(scratch), *toolchain.blas_ldflags], time_limit)
     if output is not None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import onnx
@@ -19,6 +17,7 @@ from sofie_bridge.noise import flushed, most, moves
 from sofie_bridge.ports import Ports, Reference
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Array, Arrays, Sample
+from sofie_bridge.spread import Spread, spreads
 from sofie_bridge.toolchain import Toolchain
 
 #: Share of elements that may stay undecided in inputs that must be judged.
@@ -58,6 +57,7 @@ class Verification:
     :param samples: names of the inputs compared on.
     :param left_out: inputs on which the reference itself cannot run, and why.
     :param failures: what is wrong; empty for a header that is right.
+    :param spread: per output, how the header's numbers lie about the framework's, or else the exported model's.
     """
 
     measured: tuple[Measured, ...]
@@ -65,6 +65,7 @@ class Verification:
     left_out: tuple[tuple[str, str], ...]
     reference: str
     failures: tuple[Finding, ...]
+    spread: tuple[Spread, ...] = ()
     #: The strict sample that shows the largest error, for locating; None where all is well.
     culprit: Sample | None = field(default=None, repr=False)
 
@@ -148,7 +149,8 @@ def ask(
     answered_by = original.name
     _ask("exported", ports.asked(original), answers, left_out)
     del original
-    _ask("rewritten", OnnxReference(rewritten), answers, left_out, moving=True)
+    flushes = bool(getattr(framework, "flushes", False))  # see converters.base.Reference
+    _ask("rewritten", OnnxReference(rewritten), answers, left_out, moving=True, flushes=flushes)
     if framework is not None:
         _ask("framework", ports.asked(framework), answers, left_out)
     _check_left(answers, left_out)
@@ -184,12 +186,17 @@ def judge(
         _check_left(answers, left_out)
         measured = compared(answers)
     failures = tuple(f for m in measured for f in _judge(m))
+    against = "framework" if asked.framework else "exported"
+    pairs = [(x.by[against], x.by["header"]) for x in answers if x.sample.defined] or [
+        (x.by[against], x.by["header"]) for x in answers
+    ]
     return Verification(
         tuple(measured),
         tuple(x.sample.name for x in answers),
         tuple(left_out),
         asked.answered_by,
         failures,
+        tuple(spreads([o.name for o in rewritten.graph.output], pairs)),
         next((x.sample for m in measured if m.wrong for x in answers if x.sample.name == m.worst), None),
     )
 
@@ -201,10 +208,12 @@ def _ask(
     left_out: list[tuple[str, str]],
     *,
     moving: bool = False,
+    flushes: bool = False,
 ) -> None:
     """Add a reference's answers; inputs that it does not take leave the list.
 
-    :param moving: ask too how far they move with the inputs.
+    :param moving: ask too how far they move with the inputs. :param flushes: and with subnormal numbers as zeros, for
+        a framework that takes them so.
     :raises BadSamples: the framework does not take inputs that are given for it; invented ones may be none for it.
     """
     for x in list(answers):
@@ -219,7 +228,7 @@ def _ask(
         if moving:
             x.moves = moves(reference, x.sample, x.by[name])
             x.noise = most(x.moves)
-            x.flushed = flushed(reference, x.sample, x.by[name])
+            x.flushed = flushed(reference, x.sample, x.by[name]) if flushes else {}
 
 
 def _check_left(answers: Sequence[_Answers], left_out: Sequence[tuple[str, str]]) -> None:
@@ -289,19 +298,3 @@ def _judge(measured: Measured) -> list[Finding]:
             )
         ]
     return []
-
-
-def stored(path: Path) -> list[tuple[str, Arrays]]:
-    """The user's inputs from an ``.npz``: one array per input, all rows one set.
-
-    :raises BadSamples: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:  # numpy leaves a file open that it cannot read
-            data = np.load(file, allow_pickle=False)
-            if isinstance(data, np.ndarray):
-                raise ValueError("it holds one array, without a name")
-            return [(path.name, {name: data[name] for name in data.files})]
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        advice = "write them with numpy.savez"
-        raise BadSamples(f"cannot read inputs from {path}", why=str(error), advice=advice) from error

@@ -23,8 +23,9 @@ LEAVES = ("convert.errors", "convert.spec")
 FRAMEWORKS = ("torch", "tensorflow", "keras", "tf_keras", "jax", "flax")
 #: Packages by the names that are imported, where those are others.
 IMPORTED_AS = {"tensorflow_cpu": "tensorflow"}
-#: Imported where it is installed, and in no extra: it asks for tensorflow by another name than ours, see pyproject.toml.
-BESIDES = ("tf_keras",)
+#: Imported where they are installed, and in no extra: tf_keras asks for tensorflow by another name than ours (see
+#: pyproject.toml), torch_geometric is only there for its users.
+BESIDES = ("tf_keras", "torch_geometric")
 
 
 @dataclass(frozen=True)

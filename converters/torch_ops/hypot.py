@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from converters.translations import pytorch
@@ -15,4 +16,8 @@ def hypot(g: Any, x: Any, y: Any) -> Any:
     zero = g.constant(0.0, like=large)
     ratio = g.Where(g.Equal(large, zero), zero, g.Div(small, large))
     one = g.constant(1.0, like=large)
-    return g.Mul(large, g.Sqrt(g.Add(one, g.Mul(ratio, ratio))))
+    found = g.Mul(large, g.Sqrt(g.Add(one, g.Mul(ratio, ratio))))
+    # infinite where one of them is, whatever the other: NaN too
+    infinity = g.constant(math.inf, like=large)
+    infinite = g.Or(g.Equal(first, infinity), g.Equal(second, infinity))
+    return g.Where(infinite, infinity, found)

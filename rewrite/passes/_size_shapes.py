@@ -63,6 +63,18 @@ def _range(known: Sizes, node: Node) -> list[Any] | None:
     return [limit.item() - start.item()]
 
 
+def _joined(known: Sizes, node: Node) -> list[Any] | None:
+    """Concat: the sum of the sizes along its axis."""
+    parts = [known.shape(t) for t in node.inputs]
+    after = shape_of(node.outputs[0])
+    if any(p is None for p in parts) or after is None:
+        return None
+    axis = node.attrs["axis"] % len(after)
+    sizes = list(parts[0] or ())
+    sizes[axis] = sum(p[axis] for p in parts if p is not None)
+    return [d if isinstance(d, int) else sizes[k] for k, d in enumerate(after)]
+
+
 def _cut(known: Sizes, node: Node) -> list[Any] | None:
     """Slice by steps of one: what a bound cuts off is known where its sign is."""
     before, bounds = known.shape(node.inputs[0]), [known.of(t) for t in node.inputs[1:]]
@@ -134,6 +146,7 @@ SHAPES: dict[str, Callable[[Sizes, Node], list[Any] | None]] = {
     "ConstantOfShape": _of_shape,
     "Tile": _tile,
     "Range": _range,
+    "Concat": _joined,
     "Slice": _cut,
     "TopK": _top_k,
     **dict.fromkeys(("Conv", "MaxPool", "AveragePool", "LpPool"), _windows),

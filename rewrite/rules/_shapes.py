@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import gcd, prod
 
 import numpy as np
+from onnx import TensorProto
 
 from rewrite.graph import Array, Shape, Tensor
 from rewrite.rule import Op
@@ -44,6 +45,14 @@ def reshaped(op: Op, x: Tensor, after: Shape) -> Tensor | None:
     constant = constant_shape(before, after)
     if constant is not None:
         return op.Reshape(x, op.ints(*constant), allowzero=int(all(isinstance(d, int) for d in after) and 0 in after))
+    return reshaped_by_sizes(op, x, after)
+
+
+def reshaped_by_sizes(op: Op, x: Tensor, after: Shape) -> Tensor | None:
+    """As :func:`reshaped`, with sizes read off tensors where a constant may do, too."""
+    before = op.shape(x)
+    if before is None:
+        return None
     parts = _parts(op, x, before, after)
     if parts is None:
         return None
@@ -83,18 +92,20 @@ def _part(op: Op, x: Tensor, before: Shape, d: Dimension) -> Tensor:
 
 
 def _product(op: Op, x: Tensor, before: Shape, left: list[Dimension], divisor: int) -> Tensor:
-    """The product of the dimensions ``left`` of ``x`` over ``divisor``: of one that is not whole, Reshape finds it."""
-    factor, remainder = divmod(fixed(tuple(left)), divisor)
+    """The product of the dimensions ``left`` of ``x`` over ``divisor``; of numbers alone, Reshape finds it."""
     symbols = [d for d in left if isinstance(d, str)]
-    if remainder or not symbols:
+    if not symbols:
         return op.ints(-1)
+    common = gcd(fixed(tuple(left)), divisor)
+    factor, divisor = fixed(tuple(left)) // common, divisor // common
     seen: list[int] = []
     for d in symbols:
         seen.append(next(i for i, b in enumerate(before) if b == d and i not in seen))
     total = size(op, x, seen[0])
     for i in seen[1:]:
         total = op.Mul(total, size(op, x, i))
-    return op.Mul(total, op.ints(factor)) if factor != 1 else total
+    total = op.Mul(total, op.ints(factor)) if factor != 1 else total
+    return op.Div(total, op.ints(divisor)) if divisor != 1 else total
 
 
 def size(op: Op, x: Tensor, axis: int) -> Tensor:
@@ -103,6 +114,17 @@ def size(op: Op, x: Tensor, axis: int) -> Tensor:
     if shape is not None and isinstance(shape[axis], int):
         return op.ints(int(shape[axis]))
     return op.Shape(x, start=axis, end=axis + 1)
+
+
+def places(op: Op, x: Tensor, axis: int, *, backwards: bool = False) -> Tensor:
+    """0, 1, ... along an axis of ``x``, 1-D int64, or from the last on back: sums of ones, in float32 whole to 2^24.
+
+    They are added up along the second of two axes: SOFIE's code for a line cannot stand twice in a header.
+    """
+    ones = op.ConstantOfShape(size(op, x, axis), value=op.const(np.ones(1, np.float32)))
+    row = op.Unsqueeze(ones, op.ints(0))
+    sums = op.CumSum(row, op.const(1, np.int64), exclusive=1, reverse=int(backwards))
+    return op.Squeeze(op.Cast(sums, to=TensorProto.INT64), op.ints(0))
 
 
 def integers(op: Op, tensor: Tensor | None) -> list[int] | None:

@@ -1,9 +1,9 @@
-"""Operators that move blocks: a Reshape, a Transpose or an Expand, and a Reshape."""
+"""Operators that move blocks: a Reshape, a Transpose and a Reshape."""
 
 from __future__ import annotations
 
 from rewrite.rule import NodeView, Op, Result, case, refuse, rule
-from rewrite.rules._shapes import integers, reshaped
+from rewrite.rules._shapes import reshaped
 
 
 @rule("DepthToSpace", cases=[
@@ -40,37 +40,3 @@ def space_to_depth_to_transpose(op: Op, node: NodeView) -> Result:
     c, height, width = (int(d) for d in rest)
     split = reshaped(op, node.x, (n, c, height // b, b, width // b, b))
     return reshaped(op, op.Transpose(split, perm=[0, 3, 5, 1, 2, 4]), (n, c * b * b, height // b, width // b))
-
-
-@rule("Tile", cases=[
-    case("(bool[2,3] x) => (bool[4,6] y) <int64[2] r = {2, 2}> { y = Tile(x, r) }"),
-    case("(float[2,1,3] x) => (float[2,4,3] y) <int64[3] r = {1, 4, 1}> { y = Tile(x, r) }"),
-    case("(uint8[2,3] x) => (uint8[2,9] y) <int64[2] r = {1, 3}> { y = Tile(x, r) }"),
-    case("(double[N,3] x) => (double[N,6] y) <int64[2] r = {1, 2}> { y = Tile(x, r) }"),
-    case("(float[3] x, int64[1] r) => (float[N] y) { y = Tile(x, r) }", refuses="not constant"),
-    case("(float[N,3] x) => (float[M,3] y) <int64[2] r = {2, 1}> { y = Tile(x, r) }", refuses="no fixed size"),
-])  # fmt: skip
-def tile_to_expand(op: Op, node: NodeView) -> Result:
-    """Tile(x; r) = join(Expand(split(x); 1, r)), where split puts an axis of size 1 before each that is repeated"""
-    shape, repeats = op.shape(node.x), integers(op, node.input(1))
-    if repeats is None or shape is None:
-        return refuse("how often it repeats is not constant")
-    if 0 in repeats or 0 in shape:
-        return refuse("its result is empty")
-    split: list[int | str] = []
-    wanted: list[int] = []
-    joined: list[int | str] = []
-    for d, r in zip(shape, repeats, strict=True):
-        if r != 1 and isinstance(d, str):
-            return refuse("an axis that it repeats has no fixed size")
-        if r != 1 and d != 1:
-            split.append(1)
-            wanted.append(r)
-        split.append(d)
-        wanted.append(r if d == 1 else d if isinstance(d, int) else 1)
-        joined.append(d * r if isinstance(d, int) else d)
-    apart = reshaped(op, node.x, tuple(split)) if len(split) > len(shape) else node.x
-    if apart is None:
-        return refuse("an axis of it has no fixed size")
-    expanded = op.Expand(apart, op.ints(*wanted))
-    return reshaped(op, expanded, tuple(joined)) if len(split) > len(shape) else expanded

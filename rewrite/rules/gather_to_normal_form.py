@@ -75,26 +75,17 @@ def _plain(op: Op, indices: Tensor, size: int) -> Tensor:
     case("(float[3,4] x, int64[2,2] i) => (float[2,2] y) { y = GatherElements<axis=-1>(x, i) }"),
     case("(bool[3,4] x) => (bool[2,3] y) <int64[2,3] i = {0, -1, 2, -3, 1, 1}> { y = GatherElements<axis=0>(x, i) }"),
     case("(float[4] x, int64[3] i) => (float[3] y) { y = GatherElements<axis=0>(x, i) }"),
-    case("(float[N,4] x, int64[N,2] i) => (float[N,2] y) { y = GatherElements<axis=1>(x, i) }"),
-    case("(float[N,3,4] x, int64[N,3,2] i) => (float[N,3,2] y) { y = GatherElements<axis=2>(x, i) }"),
-    case("(float[N,4] x, int64[M,4] i) => (float[M,4] y) { y = GatherElements<axis=0>(x, i) }", refuses="fixed sizes"),
+    case("(float[N,4] x, int64[M,4] i) => (float[M,4] y) { y = GatherElements<axis=0>(x, i) }", refuses="open size"),
 ])  # fmt: skip
 def gather_elements_to_gather(op: Op, node: NodeView) -> Result:
     """y[.., j, ..] = x[.., i[.., j, ..], ..] = flat(x)[offset + stride i]"""
     x, indices = node.x, node.inputs[1]
-    before, after = op.shape(x), op.shape(indices) if indices is not None else None
-    if before is None or after is None or indices is None:
+    if indices is None:
         return refuse("its rank is unknown")
-    axis = node.attr("axis") % len(before)
-    if axis == len(before) - 1 and before[:-1] == after[:-1] and any(isinstance(d, str) for d in before[:-1]):
-        if not isinstance(before[axis], int):
-            return refuse("it needs fixed sizes")
-        indices = op.Cast(indices, to=7) if op.dtype(indices) != np.int64 else indices
-        places = op.Unsqueeze(indices, op.ints(axis + 1))
-        return op.GatherND(x, places, batch_dims=axis)
     shape, wanted = op.static_shape(x), op.static_shape(indices)
     if shape is None or wanted is None:
-        return refuse("it needs fixed sizes")
+        return refuse("it has an open size")
+    axis = node.attr("axis") % len(shape)
     stride, offset = prod(shape[axis + 1 :]), _offsets(shape, wanted, axis)
     flat = op.Reshape(x, op.ints(-1), allowzero=0)
     held = op.value(indices)
@@ -103,6 +94,42 @@ def gather_elements_to_gather(op: Op, node: NodeView) -> Result:
     place = _plain(op, indices, shape[axis])
     place = op.Mul(place, op.ints(stride)) if stride != 1 else place
     return op.Gather(flat, op.Add(place, op.const(offset, np.int64)) if offset.any() else place, axis=0)
+
+
+@rule("GatherElements", cases=[
+    case("(float[N,4] x, int64[N,2] i) => (float[N,2] y) { y = GatherElements<axis=1>(x, i) }"),
+    case("(float[N,3,4] x, int32[N,3,2] i) => (float[N,3,2] y) { y = GatherElements<axis=-1>(x, i) }"),
+    case("(bool[N,3,4] x, int64[N,1,4] i) => (bool[N,1,4] y) { y = GatherElements<axis=1>(x, i) }"),
+    case("(float[N,3,4] x, int64[N,2,3] i) => (float[N,2,3] y) { y = GatherElements<axis=1>(x, i) }"),
+    case("(float[N,4] x, int64[M,4] i) => (float[M,4] y) { y = GatherElements<axis=0>(x, i) }"),
+    case("(float[L,N,4] x, int64[1,N,2] i) => (float[1,N,2] y) { y = GatherElements<axis=0>(x, i) }"),
+    case("(float[N] x, int64[M] i) => (float[M] y) { y = GatherElements<axis=0>(x, i) }"),
+    case("(float[N,4] x) => (float[2,3] y) <int64[2,3] i = {0, -1, 2, -3, 1, 1}> { y = GatherElements<axis=0>(x, i) }"),
+    case("(float[N,4] x, int64[M,2] i) => (float[M,2] y) { y = GatherElements<axis=1>(x, i) }", refuses="axis 0 has"),
+    case("(float[3,4] x, int64[2,4] i) => (float[2,4] y) { y = GatherElements<axis=0>(x, i) }", refuses="are fixed"),
+])  # fmt: skip
+def gather_elements_to_gather_nd(op: Op, node: NodeView) -> Result:
+    """GatherElements(x, i; last axis) = GatherND(x, i[..., 1]), a batch for all axes before; others move there first"""
+    x, indices = node.x, node.inputs[1]
+    before, after = op.shape(x), op.shape(indices) if indices is not None else None
+    if before is None or after is None:
+        return refuse("its rank is unknown")
+    if op.static_shape(x) is not None and op.static_shape(indices) is not None:
+        return refuse("its sizes are fixed")
+    last = len(before) - 1
+    axis = node.attr("axis") % len(before)
+    uneven = [k for k in range(last + 1) if k != axis and before[k] != after[k]]
+    if any(isinstance(after[k], str) for k in uneven):
+        return refuse(f"axis {uneven[0]} has size {before[uneven[0]]}, and {after[uneven[0]]} in the indices")
+    indices = op.Cast(indices, to=7) if op.dtype(indices) != np.int64 else indices
+    for k in uneven:
+        x = take(op, x, np.arange(int(after[k])), k)
+    if axis == last:
+        return op.GatherND(x, op.Unsqueeze(indices, op.ints(last + 1)), batch_dims=last)
+    moved = [k for k in range(last + 1) if k != axis] + [axis]
+    places = op.Unsqueeze(op.Transpose(indices, perm=moved), op.ints(last + 1))
+    taken = op.GatherND(op.Transpose(x, perm=moved), places, batch_dims=last)
+    return op.Transpose(taken, perm=[moved.index(k) for k in range(last + 1)])
 
 
 def _offsets(shape: tuple[int, ...], wanted: tuple[int, ...], axis: int) -> Array:

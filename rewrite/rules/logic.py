@@ -38,18 +38,21 @@ def logic_to_equal_shapes(op: Op, node: NodeView) -> Result:
 @rule("BitwiseAnd", "BitwiseOr", "BitwiseXor", cases=[
     case("(int64[2,3] x, int64[3] z) => (int64[2,3] y) { y = BitwiseAnd(x, z) }"),
     case("(int32[2,1] x, int32[3] z) => (int32[2,3] y) { y = BitwiseOr(x, z) }"),
-    case("(int64[N,3] x, int64[3] z) => (int64[N,3] y) { y = BitwiseXor(x, z) }", refuses="not known"),
+    case("(int64[N,3] x, int64[3] z) => (int64[N,3] y) { y = BitwiseXor(x, z) }"),
+    case("(int64[N,1] x) => (int64[N,3] y) <int64[3] z = {1, 2, 7}> { y = BitwiseAnd(x, z) }"),
+    case("(int64[N,3] x, int64 z) => (int64[N,3] y) { y = BitwiseOr(z, x) }"),
     case("(int64[2,3] x, int64[2,3] z) => (int64[2,3] y) { y = BitwiseAnd(x, z) }", refuses="equal already"),
 ])  # fmt: skip
 def bitwise_to_equal_shapes(op: Op, node: NodeView) -> Result:
-    """f(x, z) = f(Expand(x), Expand(z))"""
+    """f(x, z) = f(Expand(x), Expand(z)); where sizes are not numbers f(x + 0 z, z + 0 x)"""
     x, z = node.inputs
     if op.shape(x) == op.shape(z):
         return refuse("the shapes are equal already")
     shape = broadcast(op.static_shape(x), op.static_shape(z))
-    if shape is None:
-        return refuse("what the shapes broadcast to is not known")
-    return op.build(node.op, [_expanded(op, x, shape), _expanded(op, z, shape)], {})[0]
+    if shape is not None:
+        return op.build(node.op, [_expanded(op, x, shape), _expanded(op, z, shape)], {})[0]
+    wide = [op.Add(a, op.Mul(b, op.const(0, op.dtype(b)))) for a, b in ((x, z), (z, x))]
+    return op.build(node.op, wide, {})[0]
 
 
 def broadcast(*shapes: Shape | None) -> tuple[int, ...] | None:

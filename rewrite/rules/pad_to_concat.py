@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from onnx import TensorProto
+from onnx.helper import np_dtype_to_tensor_dtype
 
 from rewrite.graph import Array, Shape, Tensor
-from rewrite.rule import NodeView, Op, Refusal, Result, case, refuse, rule
+from rewrite.rule import NodeView, Op, Result, case, refuse, rule
 from rewrite.rules._shapes import integers, normal_axes, take
 
 _IMAGE = "(float[1,2,3,4] x) => (float[1,2,6,5] y) <int64[8] p = {0,0,1,1,0,0,2,0}>"
@@ -32,7 +34,11 @@ _IMAGE = "(float[1,2,3,4] x) => (float[1,2,6,5] y) <int64[8] p = {0,0,1,1,0,0,2,
     case("(float[3] x, int64[2] p) => (float[N] y) { y = Pad(x, p) }", refuses="not constant"),
     case("(float[N,3] x) => (float[M,3] y) <int64[4] p = {1, 0, 0, 0}> { y = Pad<mode=\"edge\">(x, p) }",
          refuses="fixed size"),
-    case("(int64[N,3] x) => (int64[N,4] y) <int64[4] p = {0, 1, 0, 0}> { y = Pad(x, p) }", refuses="fixed size"),
+    case("(int64[N,3] x) => (int64[N,6] y) <int64[4] p = {0, 1, 0, 2}, int64 v = {-7}> { y = Pad(x, p, v) }"),
+    case("(bool[N,T] x) => (bool[N,S] y) <int64[4] p = {0, 1, 0, 0}, bool v = {1}> { y = Pad(x, p, v) }"),
+    case("(int32[N,T,2] x, int32 v) => (int32[M,S,2] y) <int64[6] p = {0, 0, 0, 1, 2, 0}> { y = Pad(x, p, v) }"),
+    case("(double[N,T] x) => (double[N,S] y) <int64[4] p = {0, 1, 0, 0}> { y = Pad(x, p) }"),
+    case("(float[N,T] x) => (float[N,S] y) <int64[4] p = {0, -1, 0, 2}, float v = {2}> { y = Pad(x, p, v) }"),
 ])  # fmt: skip
 def pad_to_concat(op: Op, node: NodeView) -> Result:
     """Pad(x) along an axis = Concat(block of the value, x, block), or x at mirrored, clamped or wrapped indices"""
@@ -72,10 +78,8 @@ def _constant(op: Op, node: NodeView, shape: Shape, wanted: list[tuple[int, int,
     held = np.zeros((), dtype) if value is None else op.value(value)
     cut = [(a, min(0, b), min(0, e)) for a, b, e in wanted if b < 0 or e < 0]
     grown = [(a, max(0, b), max(0, e)) for a, b, e in wanted if b > 0 or e > 0]
-    if any(not isinstance(shape[a], int) for a, *_ in cut):
-        return refuse("an axis that it cuts has no fixed size")
     if cut:
-        axes, starts, ends = [a for a, *_ in cut], [-b for _, b, _ in cut], [int(shape[a]) + e for a, _, e in cut]
+        axes, starts, ends = [a for a, *_ in cut], [-b for _, b, _ in cut], [_end(shape[a], e) for a, _, e in cut]
         x = op.Slice(x, op.ints(*starts), op.ints(*ends), op.ints(*axes), op.ints(*[1] * len(cut)))
     if not grown:
         return x
@@ -88,23 +92,41 @@ def _constant(op: Op, node: NodeView, shape: Shape, wanted: list[tuple[int, int,
     return _blocks(op, x, value if held is None else held, grown)
 
 
-def _blocks(op: Op, x: Tensor, value: Tensor | Array, grown: list[tuple[int, int, int]]) -> Tensor | Refusal:
+def _end(size: int | str, pad: int) -> int:
+    """Where a Slice stops that leaves the last elements out: of an open axis, counted from its end."""
+    if isinstance(size, int):
+        return size + pad
+    return pad if pad else int(np.iinfo(np.int64).max)
+
+
+def _blocks(op: Op, x: Tensor, value: Tensor | Array, grown: list[tuple[int, int, int]]) -> Tensor:
     """Put blocks of ``value``, a tensor or a number, before and after ``x``, axis by axis."""
-    shape = op.static_shape(x)
-    if shape is None:
-        return refuse("its other axes have no fixed size")
+    if op.static_shape(x) is None and op.dtype(x).kind == "b":  # zeros of open sizes are numbers
+        held = value.astype(np.int32) if isinstance(value, np.ndarray) else op.Cast(value, to=TensorProto.INT32)
+        return op.Cast(_blocks(op, op.Cast(x, to=TensorProto.INT32), held, grown), to=TensorProto.BOOL)
     for axis, begin, end in grown:
-        parts: list[Tensor] = [x]
-        for length, place in ((begin, 0), (end, len(parts) + (begin > 0))):
-            block = (*shape[:axis], length, *shape[axis + 1 :])
-            if length:
-                parts.insert(place, _block(op, value, block))
-        x = op.Concat(*parts, axis=axis)
-        shape = (*shape[:axis], begin + shape[axis] + end, *shape[axis + 1 :])
+        made = [_block(op, x, value, axis, length) if length else None for length in (begin, end)]
+        x = op.Concat(*(part for part in (made[0], x, made[1]) if part is not None), axis=axis)
     return x
 
 
-def _block(op: Op, value: Tensor | Array, shape: tuple[int, ...]) -> Tensor:
+def _block(op: Op, x: Tensor, value: Tensor | Array, axis: int, length: int) -> Tensor:
+    """``value`` in the shape of ``x``, but for ``axis``, which has that length."""
+    shape = op.static_shape(x)
+    if shape is None:
+        return op.Gather(op.Add(_zeros(op, x, axis), value), op.ints(*[0] * length), axis=axis)
+    block = (*shape[:axis], length, *shape[axis + 1 :])
     if isinstance(value, np.ndarray):
-        return op.const(np.full(shape, value.reshape(-1)[0], value.dtype))
-    return op.Expand(value, op.ints(*shape))
+        return op.const(np.full(block, value.reshape(-1)[0], value.dtype))
+    return op.Expand(value, op.ints(*block))
+
+
+def _zeros(op: Op, x: Tensor, axis: int) -> Tensor:
+    """Zeros of the shape of ``x``, but for ``axis``, which is one: sums of zeros, also where there are none."""
+    if op.dtype(x).kind in "iu":
+        return op.ReduceSum(op.Mul(x, 0), op.ints(axis), keepdims=1, noop_with_empty_axes=0)
+    # of floats no multiple is always zero, but none is greater than itself
+    counts = op.ReduceSum(
+        op.Cast(op.Greater(x, x), to=TensorProto.INT64), op.ints(axis), keepdims=1, noop_with_empty_axes=0
+    )
+    return op.Cast(counts, to=np_dtype_to_tensor_dtype(op.dtype(x)))

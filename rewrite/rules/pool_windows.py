@@ -10,6 +10,7 @@ import numpy as np
 
 from rewrite.graph import Array, Tensor
 from rewrite.rule import NodeView, Op, Refusal, Result, case, refuse, rule
+from rewrite.rules._shapes import places, reshaped
 from rewrite.rules.global_pools import power, root
 
 
@@ -64,32 +65,49 @@ def max_pool_to_gather(op: Op, node: NodeView) -> Result:
          " { y, i = MaxPool<kernel_shape=[2,2], strides=[1,2], storage_order=1>(x) }"),
     case("(float[1,2,3] x) => (float[1,2,2] y) { y = MaxPool<kernel_shape=[2]>(x) }",
          refuses="indices are not asked for"),
-    case("(float[N,2,3] x) => (float[N,2,2] y, int64[N,2,2] i) { y, i = MaxPool<kernel_shape=[2]>(x) }",
+    case("(float[N,2,3] x) => (float[N,2,2] y, int64[N,2,2] i) { y, i = MaxPool<kernel_shape=[2]>(x) }"),
+    case("(float[N,2,5,4] x) => (float[N,2,3,2] y, int64[N,2,3,2] i)"
+         " { y, i = MaxPool<kernel_shape=[2,3], strides=[2,2], pads=[1,1,0,1]>(x) }"),
+    case("(float[N,2,4,4] x) => (int64[N,2,3,3] i) { y, i = MaxPool<kernel_shape=[2,2]>(x) }"),
+    case("(float[N,2,L] x) => (float[N,2,M] y, int64[N,2,M] i) { y, i = MaxPool<kernel_shape=[2]>(x) }",
          refuses="not fixed"),
+    case("(float[N,C,3] x) => (float[N,C,2] y, int64[N,C,2] i) { y, i = MaxPool<kernel_shape=[2]>(x) }",
+         refuses="channels"),
 ])  # fmt: skip
 def max_pool_to_arg_max(op: Op, node: NodeView) -> Result:
     """MaxPool's indices = the position of each window's first maximum, counted through the whole tensor"""
-    shape, out = op.static_shape(node.x), op.static_shape(node.outputs[1] if node.wants(1) else node.x)
     if not node.wants(1):
         return refuse("the indices are not asked for")
-    if shape is None or out is None:
-        return refuse("the input's shape is not fixed")
-    axes = windows(op, node)
-    if isinstance(axes, Refusal):
+    shape, axes = op.shape(node.x), windows(op, node)
+    if isinstance(axes, Refusal) or shape is None:
         return axes
+    batch, channels = shape[:2]
+    if not isinstance(channels, int):
+        return refuse("the number of channels is not fixed")
     flat, inside = _crossed(axes)
     if not inside.any(axis=1).all():
         return refuse("a window lies wholly in the padding, where ONNX gives no maximum")
     flat = np.where(inside, flat, np.take_along_axis(flat, inside.argmax(axis=1)[:, None], axis=1))
-    area = prod(shape[2:])
-    seen = op.Gather(op.Reshape(node.x, op.ints(*shape[:2], area)), op.const(flat, np.int64), axis=2)
+    spatial = tuple(w.size for w in axes)
+    seen = op.Gather(reshaped(op, node.x, (batch, channels, prod(spatial))), op.const(flat, np.int64), axis=2)
     best = op.ArgMax(seen, axis=3, keepdims=0, select_last_index=0)
     at = op.Add(best, op.const(np.arange(len(flat)) * flat.shape[1], np.int64))
-    planes = np.arange(prod(shape[:2]), dtype=np.int64).reshape(*shape[:2], 1) * area
-    numbers = op.const(_numbered(flat, shape[2:], node.attr("storage_order")), np.int64)
-    indices = op.Add(op.Gather(numbers, at, axis=0), planes)
+    numbers = op.const(_numbered(flat, spatial, node.attr("storage_order")), np.int64)
+    indices = op.Add(op.Gather(numbers, at, axis=0), _planes(op, node.x, channels, prod(spatial)))
     y = op.ReduceMax(seen, op.ints(3), keepdims=0)
-    return [op.Reshape(y, op.ints(*out)), op.Reshape(indices, op.ints(*out))]
+    out = (batch, channels, *(len(w.positions) for w in axes))
+    return [reshaped(op, y, out), reshaped(op, indices, out)]
+
+
+def _planes(op: Op, x: Tensor, channels: int, area: int) -> Tensor:
+    """Where in the whole tensor the plane of each channel of each event begins: [N, channels, 1]."""
+    first = np.arange(channels, dtype=np.int64).reshape(1, -1, 1) * area
+    batch = (op.shape(x) or ("",))[0]
+    if isinstance(batch, int):
+        return op.const(first + np.arange(batch, dtype=np.int64).reshape(-1, 1, 1) * (channels * area))
+    events = op.Reshape(places(op, x, 0), op.ints(-1, 1, 1), allowzero=0)
+    events.shape = (batch, 1, 1)  # inference does not follow the -1
+    return op.Add(op.Mul(events, op.ints(channels * area)), op.const(first))
 
 
 @rule("AveragePool", cases=[

@@ -39,14 +39,17 @@ _RNN = "float[1,2,2] w, float[1,2,2] r"
          " activation_alpha=[0.3,1.5], activation_beta=[0.4,0.7]>(x, w, r) }"),
     case(f"(float[3,N,2] x, {_RNN}, float[1,4] b, int32[N] l) => (float[3,1,N,2] y, float[1,N,2] h)"
          " { y, h = RNN<hidden_size=2>(x, w, r, b, l) }"),
-    case(f"(float[T,2,2] x, {_RNN}) => (float[T,1,2,2] y) {{ y = RNN<hidden_size=2>(x, w, r) }}", refuses="time steps"),
+    case(f"(float[T,2,2] x, {_RNN}) => (float[T,1,2,2] y) {{ y = RNN<hidden_size=2>(x, w, r) }}", refuses="T, is open"),
     case("(float[2,2,2] x, float[2,2,2] w, float[2,2,2] r) => (float[2,2,2,2] y)"
          " { y = RNN<hidden_size=2, direction=\"bidirectional\">(x, w, r) }", refuses="two directions"),
 ])  # fmt: skip
 def recurrent_to_steps(op: Op, node: NodeView) -> Result:
     """h[t] = step(x[t] W' + b, h[t-1]), t = 0 ... T-1; the product with W of all steps in one MatMul"""
     shape, recurrence = op.shape(node.x), op.shape(node.inputs[2])
-    if shape is None or not isinstance(shape[0], int) or shape[0] > STEPS or node.attr("layout", 0):
+    steps = None if shape is None else shape[0]
+    if isinstance(steps, str):
+        return refuse(f"the number of time steps, {steps}, is open, and a step is operators of its own: fix that size")
+    if steps is None or steps > STEPS or node.attr("layout", 0):
         return refuse(f"the number of time steps, in front, is not a fixed one up to {STEPS}")
     if node.attr("direction") == "bidirectional" or recurrence is None or not isinstance(recurrence[2], int):
         return refuse("it has two directions, or a state of unknown size")
@@ -54,7 +57,7 @@ def recurrent_to_steps(op: Op, node: NodeView) -> Result:
     if isinstance(activations, Refusal):
         return activations
     cell = Cell(op, node, int(recurrence[2]), activations)
-    order = range(int(shape[0]))
+    order = range(steps)
     return cell.run(order if node.attr("direction") == "forward" else order[::-1])
 
 

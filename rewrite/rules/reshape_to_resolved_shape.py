@@ -22,13 +22,15 @@ _SYMBOLS = "(float[N,3,L] x) => (float[N,3,L] y) "
     case("(float[N,3,L] x) => (float[M,L] y) { i = Constant<value_int=2>() r = Shape(x) l = Gather(r, i)"
          " z = Constant<value_ints=[0]>() u = Unsqueeze(l, z) c = Constant<value_ints=[-1]>()"
          " s = Concat<axis=0>(c, u) y = Reshape(x, s) }"),
+    case("(float[5,N,4] x) => (float[M,5] y) <int64[2] s = {-1, 5}> { y = Reshape(x, s) }"),
+    case("(float[6,N,4] x) => (float[M,9] y) <int64[2] s = {-1, 9}> { y = Reshape<allowzero=1>(x, s) }"),
+    case("(float[N,L,4] x) => (float[3,M] y) <int64[2] s = {3, -1}> { y = Reshape(x, s) }"),
     case("(float[N,3,4] x) => (float[M,4] y) { y = Flatten<axis=2>(x) }"),
     case("(int64[2,3,4] x) => (int64[6,4] y) { y = Flatten<axis=-1>(x) }"),
     case("(float[2,1,3,1] x) => (float[2,3] y) { y = Squeeze(x) }"),
     case("(float[N,1,3,1] x) => (float[N,3,1] y) <int64[1] a = {-3}> { y = Squeeze(x, a) }"),
     case("(float[1] x) => (float[1,1,1] y) <int64[2] a = {-1, 0}> { y = Unsqueeze(x, a) }"),
     case("(float[2,3] x) => (float[3,2] y) <int64[2] s = {3, 2}> { y = Reshape(x, s) }", refuses="constant already"),
-    case("(float[N,8] x) => (float[2,M,8] y) <int64[3] s = {2, -1, 8}> { y = Reshape(x, s) }", refuses="that is open"),
     case("(float[2,3] x, int64[2] s) => (float[M,L] y) { y = Reshape(x, s) }", refuses="computed at run time"),
 ])  # fmt: skip
 def reshape_to_resolved_shape(op: Op, node: NodeView) -> Result:
@@ -43,9 +45,6 @@ def reshape_to_resolved_shape(op: Op, node: NodeView) -> Result:
     shown = f"[{', '.join(map(str, before))}] to [{', '.join(map(str, after))}]"
     if made is None:
         return refuse(f"{shown} needs sizes that are computed at run time")
-    given = integers(op, node.input(1)) if node.op == "Reshape" else None
-    if given is not None and given == _numbers(op, made.inputs[0].inputs[1]):
-        return refuse("its shape is constant already, and Reshape finds the size that is open")
     return made
 
 
@@ -62,22 +61,14 @@ def _done(op: Op, node: NodeView) -> Refusal | None:
     return refuse("its shape is made of Shape already") if _of_shape(node.x, node.inputs[1]) else None
 
 
-def _numbers(op: Op, shape: Tensor) -> list[int] | None:
-    """What a constant holds, or a Concat of constants."""
-    if not shape.inputs or shape.inputs[0].op != "Concat":
-        return integers(op, shape)
-    parts = [integers(op, t) for t in shape.inputs[0].inputs]
-    return None if None in parts else [n for part in parts for n in part or ()]
-
-
 def _of_shape(x: Tensor, shape: Tensor) -> bool:
-    """Is ``shape`` a Concat of constants, sizes of ``x`` or of the model's inputs, and their products?"""
+    """Is ``shape`` a Concat of constants, sizes of ``x`` or of the model's inputs, their products and quotients?"""
     if not shape.inputs:
         return False
     producer = shape.inputs[0]
     match producer.op:
         case "Shape":
             return producer.inputs[0] is x or not producer.inputs[0].inputs
-        case "Concat" | "Mul":
+        case "Concat" | "Mul" | "Div":
             return all((t.name and not t.inputs) or _of_shape(x, t) for t in producer.inputs)
     return False

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from rewrite.graph import Shape, Tensor
+from rewrite.passes.plain_slices import END
 from rewrite.rule import NodeView, Op, Result, case, refuse, rule
-from rewrite.rules._shapes import integers, normal_axes, take
+from rewrite.rules._shapes import integers, normal_axes, places, take
 
 
 @rule("Slice", cases=[
@@ -26,6 +27,8 @@ from rewrite.rules._shapes import integers, normal_axes, take
          " int64[2] c = {0, 1}, int64[2] d = {1, -2}> { y = Slice(x, a, b, c, d) }"),
     case("(float[N,6] x) => (float[M,6] y) <int64[1] a = {-1}, int64[1] b = {-9}, int64[1] c = {0}, int64[1] d = {-1}>"
          " { y = Slice(x, a, b, c, d) }", refuses="axis 0 has no fixed size"),
+    case("(float[N,6] x) => (float[N,3] y) <int64[2] a = {-1, 5}, int64[2] b = {-9223372036854775808, 0},"
+         " int64[2] c = {0, 1}, int64[2] d = {-1, -2}> { y = Slice(x, a, b, c, d) }"),
     case("(float[4] x, int64[1] a) => (float[M] y) <int64[1] b = {3}> { y = Slice(x, a, b) }", refuses="not constant"),
     case("(float[4] x) => (float[0] y) <int64[1] a = {3}, int64[1] b = {3}> { y = Slice(x, a, b) }", refuses="empty"),
 ])  # fmt: skip
@@ -42,7 +45,7 @@ def slice_to_normal_form(op: Op, node: NodeView) -> Result:
     wanted = sorted(zip(axes, starts, ends, steps or [1] * len(axes), strict=True))
     for axis, start, end, step in wanted:
         size = shape[axis]
-        if isinstance(size, str) and step != 1:
+        if isinstance(size, str) and step != 1 and not _turns(start, end, step):
             return refuse(f"axis {axis} has no fixed size, and the step is {step}")
         if isinstance(size, int) and not len(range(*slice(start, _open(end, step), step).indices(size))):
             return refuse("its result is empty")
@@ -54,6 +57,11 @@ def slice_to_normal_form(op: Op, node: NodeView) -> Result:
 def _open(end: int, step: int) -> int | None:
     """Python takes an end below -size for the front of the array as well, but not -size - 1 of an unknown size."""
     return None if step < 0 and end < -(1 << 30) else end
+
+
+def _turns(start: int, end: int, step: int) -> bool:
+    """Is it all of an axis, from the last to the first?"""
+    return (start == -1 or start >= END) and step == -1 and _open(end, step) is None
 
 
 def _is_normal(node: NodeView, shape: Shape, axes: list[int]) -> bool:
@@ -78,7 +86,9 @@ def _sliced(op: Op, x: Tensor, shape: Shape, wanted: list[tuple[int, int, int, i
         axes, starts, ends = zip(*plain, strict=True)
         x = op.Slice(x, op.ints(*starts), op.ints(*ends), op.ints(*axes), op.ints(*[1] * len(axes)))
     for axis, start, end, step in wanted:
-        if step != 1:
+        if step != 1 and isinstance(shape[axis], str):
+            x = op.Gather(x, places(op, x, axis, backwards=True), axis=axis)
+        elif step != 1:
             x = take(op, x, np.arange(int(shape[axis]))[start : _open(end, step) : step], axis)
     return x
 

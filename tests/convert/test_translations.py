@@ -58,10 +58,12 @@ def test_the_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         run(command, printed, capsys)
 
 
-def test_the_page_on_graph_networks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("graph_nets", reason="graph_nets is not installed: tox -e graphnets does")
-    ((command, printed),) = page("graph-networks.md", folder)
-    run(command, printed, capsys)
+@pytest.mark.parametrize(("place", "package"), [(0, "graph_nets"), pytest.param(1, "torch", marks=pytest.mark.slow)])
+def test_the_page_on_graph_networks(place: int, package: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip(package, reason=f"{package} is not installed: tox -e graphnets installs graph_nets")
+    commands = page("graph-networks.md", folder)
+    assert len(commands) == 2
+    run(*commands[place], capsys)
 
 
 def test_a_wrong_translation_gives_no_header(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

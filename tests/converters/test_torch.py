@@ -19,7 +19,8 @@ import pytest
 from convert.errors import BadInput, BadModel, BadSamples, ExportFailed, LoadError, MissingPackage, UnsafeFile
 from convert.spec import TensorSpec
 from converters import Loaded, LoadOptions, load
-from converters.torch_export import DYNAMO, SCRIPT, _Failure
+from converters.torch_export import DYNAMO, SCRIPT
+from converters.torch_failures import Failure
 
 pytest.importorskip("torch")
 import torch
@@ -471,7 +472,7 @@ def test_torch_is_missing(nets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def gives_up(*given: Any, **_: Any) -> None:
     """The dynamo exporter on a bad day."""
-    given[3].append(_Failure(DYNAMO, "it is not asked", "", "", ""))
+    given[1].append(Failure(DYNAMO, "it is not asked", "", "", ""))
 
 
 @pytest.mark.parametrize("dynamo", [True, False], ids=["dynamo", "TorchScript"])

@@ -35,6 +35,8 @@ SHAPES = [
     ("(float[1,2,P] x, float[5,2,1] w) => (float[A,B,C] y) "
      "{ y = Conv<kernel_shape=[1], pads=[0,0], strides=[2], dilations=[1], group=1>(x, w) }", (1, 5, "C")),
     ("(float[P,3] x) => (float[A,B] y) <int64[2] r = {2, 1}> { y = Tile(x, r) }", ("size.1", 3)),
+    ("(float[P,3] x) => (float[A,B] y) { z = Concat<axis=0>(x, x) p = Shape<end=1>(x) q = Add(p, p) "
+     "three = Constant<value_ints=[3]>() s = Concat<axis=0>(q, three) y = Expand(z, s) }", ("size.2", 3)),
     ("(float[P,3] x) => (float[A,B] y) <int64[1] s = {1}, int64[1] e = {100000}, int64[1] a = {1}, int64[1] t = {1}> "
      "{ y = Slice(x, s, e, a, t) }", ("P", 2)),
     ("(float[P,3] x) => (float[A,B] y) <int64[1] s = {1}, int64[1] e = {9223372036854775807}, int64[1] a = {0}, "

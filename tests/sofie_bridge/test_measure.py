@@ -37,12 +37,32 @@ WRONG = "(float[1,1,9] x) => (float[1,1,5] y) { y = MaxPool<kernel_shape=[3], di
 #: Its code does not compile.
 UNCOMPILABLE = "(float[3,3] x) => (float[3,3] y) { y = Trilu<upper=1>(x) }"
 REFUSED = "(float[2,3] x) => (float[2,3] y) { y = RandomNormalLike(x) }"
+#: SOFIE spreads the bias over the largest L when the session is made, and reads it as spread over the L of the call.
+SPREAD_ONCE = (
+    "(float[N,2,L] x) => (float[N,2,L] y) <float[2,2,1] w = {1, 2, 3, 4}, float[2] b = {0.5, -1}> { y = Conv(x, w, b) }"
+)
+#: SOFIE writes the first element in front of the result.
+CUT = "(float[N,3,5] x) => (float[N,3,6] y) <int64[6] p = {0, 0, -1, 0, 0, 2}> { y = Pad(x, p) }"
+TAIL = (
+    "(float[N,3] x) => (float[M,3] y) <int64[1] a = {0}, int64[1] b = {-2}, int64[1] c = {0}> { y = Slice(x, a, b, c) }"
+)
 TWO_SIZES = "(float[N,3] x, float[M,3] z) => (float[N,3] y, float[M,3] w) { y = Relu(x) w = Tanh(z) }"
 
 
 def test_each_has_its_own_result(sofie: Sofie) -> None:
     found = measure([probe(t) for t in (RIGHT, WRONG, UNCOMPILABLE, RIGHT)], sofie, find())
     assert [f.outcome for f in found] == ["right", "wrong", "uncompilable", "right"]
+
+
+def test_sessions_are_for_larger_sizes_than_a_call_s(sofie: Sofie) -> None:
+    (found,) = measure([probe(SPREAD_ONCE)], sofie, find())
+    assert found.outcome == "wrong"
+
+
+def test_what_writes_out_of_bounds_is_no_other_pieces_result(sofie: Sofie) -> None:
+    found = measure([probe(t) for t in (RIGHT, CUT, RIGHT)], sofie, find())
+    assert [f.outcome for f in found if f.outcome == "right"] == ["right", "right"]
+    assert found[1].outcome in ("died", "wrong")
 
 
 def test_symbolic_sizes_and_several_outputs(sofie: Sofie) -> None:
@@ -83,6 +103,9 @@ def test_review_makes_wrong_nodes_illegal_and_measures_each_once(sofie: Sofie, m
 def test_families_of_the_survey_are_trusted(sofie: Sofie, monkeypatch: pytest.MonkeyPatch) -> None:
     model = probe("(float[7] x) => (float[7] y) { y = Relu(x) }")
     assert family(model) == "Relu(float/1)"
+    assert family(probe(SPREAD_ONCE)).endswith(" open")
+    assert family(probe(CUT)).endswith(" cut")
+    assert family(probe(TAIL)).endswith(" open")
     monkeypatch.setattr("sofie_bridge.target.trusted", lambda: frozenset({"Relu(float/1)"}))
     monkeypatch.setattr("sofie_bridge.target.measure", lambda *_: pytest.fail("a trusted family was measured"))
     assert not SofieTarget(sofie).review([model])

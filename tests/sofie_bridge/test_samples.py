@@ -89,6 +89,13 @@ def test_edges_are_at_the_edges() -> None:
         ("(float[N,3] x, int64[E,1] i, float[E,3] u) => (float[N,3] y) { y = ScatterND<reduction=\"add\">(x, i, u) }",
          {"i": ("N",)}),
         ("(float[7,3] x, int64[4,2] i, float[4] u) => (float[7,3] y) { y = ScatterND(x, i, u) }", {}),
+        ("(float[N,3] x, int64[E,1] i) => (float[E,3] y) { y = GatherND(x, i) }", {"i": ("N",)}),
+        ("(float[N,3] x, int64[N,E,1] i) => (float[N,E] y) { y = GatherND<batch_dims=1>(x, i) }", {}),
+        ("(float[N,3] x, int64[2,E] i) => (float[E,3] y) <int64 first={0}> { s = Gather(i, first) y = Gather(x, s) }",
+         {"i": ("N",)}),
+        ("(float[N,3] x, int64[2,E] i) => (float[E,3] y) <int64[1] axis={0}>"
+         " { a, b = Split<num_outputs=2>(i) s = Squeeze(b, axis) y = Gather(x, s) }", {"i": ("N",)}),
+        ("(int64[N,3] x, int64[E] i) => (int64[E,3] y) <float[7,3] w> { k = Gather(x, i) y = Neg(k) }", {"i": ("N",)}),
     ],
 )  # fmt: skip
 def test_indices_stay_inside(text: str, bounds: dict[str, tuple[int | str, ...]]) -> None:

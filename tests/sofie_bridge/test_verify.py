@@ -20,8 +20,9 @@ from sofie_bridge.noise import flushed, noise
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Arrays, Sample, make_samples
 from sofie_bridge.sofie import Sofie
+from sofie_bridge.stored import read_sets
 from sofie_bridge.toolchain import find
-from sofie_bridge.verify import Verification, stored, verify
+from sofie_bridge.verify import Verification, verify
 
 TEXT = """(float[2,3] x) => (float[2,2] y, float[2,2] z) <float[3,2] w={1,-2,3,4,5,-6}, float[2] b={0.5,-1}>
     { h = MatMul(x, w) y = Add(h, b) z = Tanh(y) }"""
@@ -163,16 +164,39 @@ def test_a_framework_that_takes_subnormal_numbers_for_zeros(sofie: Sofie, tmp_pa
     samples = [replace(s, arrays={"x": s.arrays["x"] * (1 if s.name == "tiny" else 1e-20)}) for s in samples]
     emitted = emit(model, "small", tmp_path, sofie)
 
-    def framework(arrays: Arrays) -> Arrays:
-        return OnnxReference(model)({"x": np.where(np.abs(arrays["x"]) < 1e-36, np.float32(0), arrays["x"])})
+    class Framework:
+        def __init__(self, factor: float = 1.0, *, flushes: bool) -> None:
+            self.factor, self.flushes = np.float32(factor), flushes
 
-    def wrong(arrays: Arrays) -> Arrays:
-        return {"y": np.float32(1.1) * framework(arrays)["y"]}
+        def __call__(self, arrays: Arrays) -> Arrays:
+            x = np.where(np.abs(arrays["x"]) < 1e-36, np.float32(0), arrays["x"])
+            return {"y": self.factor * OnnxReference(model)({"x": x})["y"]}
 
     plain = OnnxReference(model)(samples[1].arrays)
     assert float(flushed(OnnxReference(model), samples[1], plain)["y"]) > 100
-    assert verify(model, model, emitted, samples, find(), framework=framework).failures == ()
-    assert verify(model, model, emitted, samples, find(), framework=wrong).failures
+    assert verify(model, model, emitted, samples, find(), framework=Framework(flushes=True)).failures == ()
+    assert verify(model, model, emitted, samples, find(), framework=Framework(1.1, flushes=True)).failures
+
+
+def test_a_framework_that_keeps_subnormal_numbers_is_held_to_it(sofie: Sofie, tmp_path: Path) -> None:
+    """y = (1e30 x) 1e7 of x = 1e-37: zeros are TensorFlow's way, and of PyTorch they would be wrong."""
+    model = infer_shapes(parse("(float[8] x) => (float[8] y) <float k={1e30}, float l={1e7}>"
+                               " { h = Mul(x, k) y = Mul(h, l) }"))  # fmt: skip
+    emitted = emit(model, "kept", tmp_path, sofie)
+    samples = [Sample("random 0", {"x": np.full(8, 1e-37, np.float32)})]
+
+    class Framework:
+        def __init__(self, *, flushes: bool) -> None:
+            self.flushes = flushes
+
+        def __call__(self, arrays: Arrays) -> Arrays:
+            return {"y": np.zeros(8, np.float32)}
+
+    for flushes in (True, False):
+        seen = verify(model, model, emitted, samples, find(), framework=Framework(flushes=flushes))
+        measured = {m.edge: m.wrong for m in seen.measured}
+        assert measured["header vs framework"] == (0 if flushes else 8)
+        assert measured["header vs exported"] == 0
 
 
 def test_what_cannot_be_judged_is_not_right(sofie: Sofie, tmp_path: Path) -> None:
@@ -246,7 +270,7 @@ def test_numbers_instead_of_arrays() -> None:
 
 def test_inputs_from_a_file(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=np.ones((2, 3), np.float32))
-    ((name, arrays),) = stored(tmp_path / "data.npz")
+    ((name, arrays),) = read_sets(tmp_path / "data.npz")
     assert name == "data.npz"
     np.testing.assert_array_equal(arrays["x"], np.ones((2, 3)))
 
@@ -255,15 +279,15 @@ def test_inputs_from_a_file(tmp_path: Path) -> None:
 def test_files_that_are_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "data.npz").write_bytes(content)
     with pytest.raises(BadSamples, match=r"data\.npz"):
-        stored(tmp_path / "data.npz")
+        read_sets(tmp_path / "data.npz")
     with pytest.raises(BadSamples, match=r"missing\.npz"):
-        stored(tmp_path / "missing.npz")
+        read_sets(tmp_path / "missing.npz")
 
 
 def test_pickles_in_files_are_not_opened(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=np.array([{}], dtype=object))
     with pytest.raises(BadSamples):
-        stored(tmp_path / "data.npz")
+        read_sets(tmp_path / "data.npz")
     np.save(tmp_path / "one.npy", np.ones(3))
     with pytest.raises(BadSamples):
-        stored(tmp_path / "one.npy")
+        read_sets(tmp_path / "one.npy")

@@ -48,8 +48,11 @@ def function(
 
     def make(torch: Any) -> Any:
         held = torch.nn.ParameterDict({n: torch.nn.Parameter(torch.empty(s)) for n, s in (weights or {}).items()})
-        called = getattr(torch.nn.functional, name)
-        return calling(lambda w, *x: called(*_prepared(x, prepare), **dict(w.items()), **arguments), held)
+
+        def call(weights: Any, *inputs: Any) -> Any:  # looked up as a user's code does, when it is called
+            return getattr(torch.nn.functional, name)(*_prepared(inputs, prepare), **dict(weights.items()), **arguments)
+
+        return calling(call, held)
 
     return built(f"torch.nn.functional.{name}", ", ".join(said), shapes, make, dtype=dtype, refuses=refuses)
 
@@ -64,7 +67,7 @@ def built(
     """
     each: list[Shape] = shapes if isinstance(shapes, list) else [shapes]
     dtypes = [dtype] * len(each) if isinstance(dtype, str) else list(dtype)
-    specs = tuple(TensorSpec(f"x{k}", d, s) for k, (s, d) in enumerate(zip(each, dtypes, strict=True)))
+    specs = tuple(TensorSpec(f"given_{k}", d, s) for k, (s, d) in enumerate(zip(each, dtypes, strict=True)))
 
     def made() -> Made:
         import torch

@@ -8,7 +8,7 @@ from typing import Any
 from convert.sweep.case import Case
 from convert.sweep.torch_cases.written import calls, many
 
-_POSITIVE, _PROBABILITY = "x.abs() + 0.1", "x.sigmoid()"
+_POSITIVE, _PROBABILITY = "x.abs() + 0.1", "x.tanh() * 0.4 + 0.5"
 #: Matrices that have an inverse, and that have a Cholesky decomposition.
 _REGULAR, _DEFINITE = "a + 3 * torch.eye(4)", "a @ a.mT + torch.eye(4)"
 

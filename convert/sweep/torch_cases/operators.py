@@ -46,7 +46,7 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     "isin": ("i, torch.tensor([1, 3])",),
     "ldexp": ("x, i",),
     "lerp": ("x, y, 0.3", "x, y, z"),
-    "logit": ("x.sigmoid()", "x, eps=0.1"),
+    "logit": ("x.tanh() * 0.4 + 0.5", "x, eps=0.1"),
     "masked_fill": ("x, c, 0.5",),
     "mvlgamma": ("x.abs() + 2, 2",),
     "nextafter": ("x, y",),
@@ -72,11 +72,11 @@ REDUCTIONS: dict[str, tuple[str, ...]] = {
     "cov": ("m",),
     "dist": ("x, y", "x, y, 1"),
     "histc": ("m, 4, -1, 1",),
-    "kthvalue": ("x, 2, 1",),
+    "kthvalue": ("x + torch.arange(3.0)[:, None], 2, 1",),  # of equals, any may be named
     "msort": ("x",),
     "norm": ("x", "x, 1, 2"),
     "renorm": ("x, 2, 1, 0.5",),
-    "topk": ("x, 2", "x, 2, 1, False"),
+    "topk": ("x + torch.arange(4.0), 2", "x + torch.arange(3.0)[:, None], 2, 1, False"),  # as above
     **many("cumulative_trapezoid", "x", "x, dx=0.5"),
     **many("trapezoid trapz", "x", "x, dx=0.5"),
     "diff": ("x", "x, 2, 1"),
