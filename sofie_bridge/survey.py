@@ -41,8 +41,8 @@ BAD = ("wrong", "uncompilable", "died")
 def family(probe: onnx.ModelProto) -> str:
     """Operator, dtypes and ranks of the one node's inputs, constants marked: ``Gather(float/2, constant int64/1)``.
 
-    Dilated windows, windows over and cuts of open sizes, negative pads, tensors of no elements, and open sizes that
-    broadcast make families of their own: SOFIE's code for those is another.
+    Dilated windows, windows over and cuts of open sizes, negative pads, tensors of no elements, open sizes that
+    broadcast, and logic over one open size make families of their own: SOFIE's code for those is another.
 
     Of several nodes, as of a pair that SOFIE merges, the operators in order; such families are in no survey.
     """
@@ -60,6 +60,7 @@ def family(probe: onnx.ModelProto) -> str:
     dilated = any(max(a.ints, default=1) > 1 for a in node.attribute if a.name == "dilations")
     named = f"{node.op_type}({', '.join(kinds.get(n, '-') for n in node.input)})"
     marks = {"dilated": dilated, "open": _over_open(probe), "cut": _cuts(probe), "of nothing": empty}
+    marks["of one size"] = _of_one_size(probe)
     return " ".join([named, *(m for m, holds in {**marks, "spread": _spreads(probe)}.items() if holds)])
 
 
@@ -68,6 +69,13 @@ def _cuts(probe: onnx.ModelProto) -> bool:
     node = probe.graph.node[0]
     pads = (numpy_helper.to_array(t) for t in probe.graph.initializer if t.name in node.input[1:2])
     return node.op_type == "Pad" and any((p < 0).any() for p in pads)
+
+
+def _of_one_size(probe: onnx.ModelProto) -> bool:
+    """Is a logical operator's count of elements one open size alone, as of [N,1,1]? SOFIE writes ``Nu`` for it."""
+    shapes = [[d.dim_param or d.dim_value for d in i.type.tensor_type.shape.dim] for i in probe.graph.input]
+    alone = (len(s) > 1 and sum(isinstance(d, str) for d in s) == 1 and s.count(1) == len(s) - 1 for s in shapes)
+    return probe.graph.node[0].op_type in {"And", "Or", "Xor"} and any(alone)
 
 
 def _over_open(probe: onnx.ModelProto) -> bool:

@@ -15,6 +15,8 @@ from convert.sweep.driver import sweep
 from convert.sweep.outcome import Fate, Result
 from convert.sweep.table import failing, page, summary
 
+_TITLES = {"keras": "Keras", "torch": "PyTorch"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Sweep and print; 1 if anything is wrong, an error, or without a case."""
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(summary(chosen, found) + "\n")
     if options.markdown:
         command = f"python -m convert.sweep {options.suite} --markdown {options.markdown}"
-        text = page(suite, f"{options.suite.capitalize()} layers", command, found)
+        text = page(suite, f"{_TITLES[options.suite]} layers and functions", command, found)
         options.markdown.write_text(text, encoding="utf-8")
     bad = sum(r.outcome in ("wrong", "error") for r in found.values())
     return int(bad > 0 or bool(missing))

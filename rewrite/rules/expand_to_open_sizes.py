@@ -44,7 +44,7 @@ def expand_to_open_sizes(op: Op, node: NodeView) -> Result:
     if reason is not None:
         return reason
     ahead = len(after) - (op.static_shape(shape) or (len(after),))[0]
-    return _expanded(op, node.x, after, {k: _element(op, shape, k - ahead) for k in open_axes})
+    return _expanded(op, node.x, after, {k: _size(op, after[k], shape, k - ahead) for k in open_axes})
 
 
 @rule("ConstantOfShape", cases=[
@@ -71,9 +71,9 @@ def constant_of_open_sizes(op: Op, node: NodeView) -> Result:
     if reason is not None:
         return reason
     held = np.asarray(op.value(node.attr("value", op.const(np.zeros(1, np.float32))))).reshape([1] * len(after))
-    if len(after) == 1 and held.dtype.kind != "b":
+    if len(after) == 1 and held.dtype.kind != "b" and (op.source(str(after[0])) is None or _is_plain(node.x)):
         return refuse("it is a line already")
-    return _expanded(op, op.const(held), after, {k: _element(op, node.x, k) for k in open_axes})
+    return _expanded(op, op.const(held), after, {k: _size(op, after[k], node.x, k) for k in open_axes})
 
 
 def _unknown(shape: Tensor) -> Refusal | None:
@@ -84,6 +84,12 @@ def _unknown(shape: Tensor) -> Refusal | None:
     if any(n.op in ("Add", "Sub") for n in made_by):
         return refuse("its shape is made of sums of sizes")
     return None
+
+
+def _is_plain(shape: Tensor) -> bool:
+    """Is it Shape of an input, which SOFIE follows?"""
+    made_by = sizes_from(shape)
+    return len(made_by) == 1 and not made_by[0].inputs[0].inputs
 
 
 def _expanded(op: Op, x: Tensor, after: Shape, sizes: dict[int, Tensor]) -> Tensor:
@@ -104,7 +110,12 @@ def _expanded(op: Op, x: Tensor, after: Shape, sizes: dict[int, Tensor]) -> Tens
     return op.Expand(x, op.ints(*sized))
 
 
-def _element(op: Op, shape: Tensor, k: int) -> Tensor:
+def _size(op: Op, size: int | str, shape: Tensor, k: int) -> Tensor:
+    """Element k of ``shape``, 1-D; off an input that has the size, since SOFIE follows not every way there."""
+    found = op.source(str(size))
+    if found is not None:
+        source, axis = found
+        return op.Shape(source, start=axis, end=axis + 1)
     if op.static_shape(shape) == (1,):
         return shape
     return op.Slice(shape, op.ints(k), op.ints(k + 1), op.ints(0), op.ints(1))

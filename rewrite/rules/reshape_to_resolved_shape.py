@@ -23,7 +23,6 @@ _SYMBOLS = "(float[N,3,L] x) => (float[N,3,L] y) "
          " z = Constant<value_ints=[0]>() u = Unsqueeze(l, z) c = Constant<value_ints=[-1]>()"
          " s = Concat<axis=0>(c, u) y = Reshape(x, s) }"),
     case("(float[5,N,4] x) => (float[M,5] y) <int64[2] s = {-1, 5}> { y = Reshape(x, s) }"),
-    case("(float[6,N,4] x) => (float[M,9] y) <int64[2] s = {-1, 9}> { y = Reshape<allowzero=1>(x, s) }"),
     case("(float[N,L,4] x) => (float[3,M] y) <int64[2] s = {3, -1}> { y = Reshape(x, s) }"),
     case("(float[N,3,4] x) => (float[M,4] y) { y = Flatten<axis=2>(x) }"),
     case("(int64[2,3,4] x) => (int64[6,4] y) { y = Flatten<axis=-1>(x) }"),

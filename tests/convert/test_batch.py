@@ -112,10 +112,10 @@ def test_a_folder_twice(zoo: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     # one model changes and is refused now, one header was touched, one model came
     (zoo / "mlp.onnx").write_bytes((zoo / "broken.onnx").read_bytes())
     (out / "sub_mlp.hxx").write_text("touched")
-    copyfile(FIXTURES / "mlp.onnx", zoo / "new.onnx")
+    copyfile(FIXTURES / "mlp.onnx", zoo / "later.onnx")
     assert batch(zoo, "--output", out, "--keep") == 7
     rows = results(out)
-    assert {n for n, r in rows.items() if not r.kept} == {"mlp", "sub_mlp", "new"}
+    assert {n for n, r in rows.items() if not r.kept} == {"mlp", "sub_mlp", "later"}
     assert rows["mlp"].status == "refused"
     assert not list(out.glob("mlp.*"))  # no header is left of what is not converted any more
     assert (out / "sub_mlp.hxx").read_text() != "touched"
@@ -192,7 +192,10 @@ def test_ctrl_c_and_resume(zoo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     places = [str(zoo / "mlp.onnx"), f"{tmp_path}/bad.py:hang", f"{tmp_path}/bad.py:crash"]
     command = [sys.executable, "-m", "convert", "batch", *places, "--output", str(out), "--jobs", "2"]
-    running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(  # a shell's background jobs ignore SIGINT, and what they start inherits that
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     deadline = time.monotonic() + 300
     journal = out / ".results.jsonl"
     while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") == 2):
