@@ -89,7 +89,7 @@ def _first(words: str, limit: int = 400) -> str:
 
 def _why(words: str) -> str:
     """The finding, without the error's class and the general sentence before it."""
-    text = _first(words, 10_000).split(": ", 1)[-1]
+    text = re.sub(r"/\S+/(?=\w+\.hxx)", "", _first(words, 10_000).split(": ", 1)[-1])  # a header in a scratch folder
     found = re.search(r"(?:the TensorFlow operator \w+|because: .*)", text)
     return _first((found.group() if found else text).removeprefix("because: "), 160)
 
