@@ -270,10 +270,9 @@ def _refuse_lost_inputs(runner: Runner, tree: Tree, kept: set[int], where: str) 
     import torch
 
     call = runner.call
-    changed = [t if i in kept else torch.ones_like(t) - t.to(t.dtype) if t.dtype != torch.bool else ~t
-               for i, t in enumerate(call.tensors)]  # fmt: skip
-    if len(kept) == len(changed):
+    if len(kept) == len(call.tensors):
         return
+    changed = [t if i in kept else ~t if t.dtype == torch.bool else 1 - t for i, t in enumerate(call.tensors)]
     with quietly(), Attempt(), torch.no_grad():
         answers = runner.answers([t.clone() for t in changed])
         before = [leaf for leaf in tree.leaves if isinstance(leaf, torch.Tensor)]

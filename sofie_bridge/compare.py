@@ -17,6 +17,9 @@ TOLERANCES = {
     "bfloat16": (4e-2, 1e-2),
 }
 
+#: Elements compared at once: float64 copies of whole tensors would be many times the tensors.
+BLOCK = 1 << 20
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -87,9 +90,32 @@ def compare(
         return Comparison(0, 0, 0, 0, 0, f"shape {list(value.shape)} instead of {list(reference.shape)}")
     if not _comparable(value.dtype, reference.dtype):
         return Comparison(0, 0, 0, 0, 0, f"dtype {value.dtype} instead of {reference.dtype}")
+    flat = (value, reference, np.broadcast_to(noise, value.shape))
+    parts = [x.reshape(-1) for x in (*flat, *([] if moves is None else [np.broadcast_to(moves, value.shape)]))]
+    found = [
+        _block(*(x[start : start + BLOCK] for x in parts), tolerance=tolerance, strict=strict, defined=defined)
+        for start in range(0, value.size, BLOCK)
+    ]
+    return Comparison(
+        max((f.absolute for f in found), default=0.0),
+        max((f.relative for f in found), default=0.0),
+        sum(f.wrong for f in found),
+        sum(f.undecided for f in found),
+        value.size,
+    )
+
+
+def _block(
+    value: Array,
+    reference: Array,
+    noise: Array,
+    moves: Array | None = None,
+    *,
+    tolerance: Tolerance,
+    strict: bool,
+    defined: bool,
+) -> Comparison:
     a, b = value.astype(np.float64), reference.astype(np.float64)
-    if not a.size:
-        return Comparison(0.0, 0.0, 0, 0, 0)
     if value.dtype.kind in "iub" and reference.dtype.kind in "iub":
         difference = (value != reference).astype(np.float64)
     else:
@@ -98,12 +124,12 @@ def compare(
     allowed = tolerance.atol + tolerance.rtol * np.abs(b)
     finite = np.isfinite(b)
     differs = ~(difference <= np.where(finite, allowed, 0.0))
-    excused = np.where(finite, np.broadcast_to(noise, b.shape) > allowed, not strict)
+    excused = np.where(finite, noise > allowed, not strict)
     excused |= np.isnan(b) & ~np.isnan(a) & (not defined)
     wrong = differs & ~excused
     undecided = excused
     if moves is not None:
-        undecided = np.where(finite, differs & excused | (np.broadcast_to(moves, b.shape) > allowed), excused)
+        undecided = np.where(finite, differs & excused | (moves > allowed), excused)
     # a NaN where the reference has none, or the reverse
     difference = np.where(np.isnan(difference), np.inf, difference)
     seen = ~undecided

@@ -16,13 +16,15 @@ from sofie_bridge.batch import CHUNK, Piece, Ran, run_pieces
 from sofie_bridge.compare import Tolerance, compare
 from sofie_bridge.noise import noise
 from sofie_bridge.reference import OnnxReference
-from sofie_bridge.samples import SEED, Array, Arrays, Sample, fitting_size, make_samples
+from sofie_bridge.samples import SEED, SIZES, Array, Arrays, Sample, fitting_size, make_samples
 from sofie_bridge.sofie import Sofie
 from sofie_bridge.toolchain import Toolchain
 
 #: Bytes that measuring several models at once may take, and how often each sample is held: given, expected, moved.
 MEMORY = 1 << 30
 COPIES = 4
+#: Open sizes where that is more than enough for one model.
+FEW = 2
 
 #: Inputs of zeros, ones and -inf.
 MASKED = "masked"
@@ -120,7 +122,8 @@ def _references(model: onnx.ModelProto, *, masked: bool) -> list[_Judged]:
     ask = OnnxReference(model)
     found = []
     alone = (*_masked(model), *_of_nothing(model)) if masked else ()
-    for sample in (*make_samples(model, size=fitting_size(model, ask)), *alone):
+    size = fitting_size(model, ask, (FEW, *SIZES) if _bytes(model) > MEMORY else SIZES)
+    for sample in (*make_samples(model, size=size), *alone):
         try:
             expected = ask(sample.arrays)
             if sample.name == MASKED and not _agreed(model, sample, expected):

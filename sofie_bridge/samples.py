@@ -93,11 +93,11 @@ def make_samples(
     return [*random, *edges, *(Sample(name, dict(arrays), defined=True) for name, arrays in given)]
 
 
-def fitting_size(model: onnx.ModelProto, ask: Callable[[Arrays], object]) -> int:
-    """The first of :data:`SIZES` that the reference runs the model with: a TopK of 8 wants more than 5."""
+def fitting_size(model: onnx.ModelProto, ask: Callable[[Arrays], object], sizes: Sequence[int] = SIZES) -> int:
+    """The first of the sizes that the reference runs the model with: a TopK of 8 wants more than 5."""
     if not any(d.dim_param for i in model.graph.input for d in i.type.tensor_type.shape.dim):
-        return SIZES[0]
-    for size in SIZES:
+        return sizes[0]
+    for size in sizes:
         if any(prod(shape) > LARGEST for *_, shape in _inputs(model, 3 * size + 1)):
             break  # four axes of 300 fill no memory that there is
         try:
@@ -105,7 +105,7 @@ def fitting_size(model: onnx.ModelProto, ask: Callable[[Arrays], object]) -> int
         except BadSamples:
             continue
         return size
-    return SIZES[0]
+    return sizes[0]
 
 
 def _inputs(model: onnx.ModelProto, size: int) -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...]]]:

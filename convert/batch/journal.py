@@ -24,14 +24,18 @@ _JOURNAL = ".results.jsonl"
 class Journal:
     """The results of a batch's output folder: those of an earlier run, and those of this one. A context.
 
+    :param made: how this run was begun, written down first: what is broken off can be taken up again.
     :raises UsageError: another batch is writing there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, made: Mapping[str, Any]) -> None:
         self._folder = folder
+        self._made = made
         self._rows: dict[str, tuple[Path, int]] = {}
         self._old: dict[str, tuple[Path, int]] = {}
         self._file: TextIO | None = None
+        #: How the run before was begun, if it was broken off.
+        self.broken_off: Mapping[str, Any] | None = None
 
     def __enter__(self) -> Journal:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -42,8 +46,12 @@ class Journal:
         except BlockingIOError as error:
             self._file.close()
             raise UsageError("another batch is writing there", where=str(self._folder)) from error
+        self.broken_off = _begun(path)
+        with path.open("rb") as file:  # a kill may have cut the last line off
+            self._file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
         for source in (self._folder / RESULTS, path):  # the journal is of a run that was broken off: it is newer
             self._old |= {name: (source, place) for name, place in _lines(source)}
+        self._write(_made(self._made))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -64,15 +72,18 @@ class Journal:
 
     def add(self, row: Row) -> None:
         """Write a row down. Files of the model's earlier result that are not of this one are removed."""
-        assert self._file is not None
         old = self.earlier(row.name)
         for name in set(old.files if old else ()) - set(row.files):
             (self._folder / name).unlink(missing_ok=True)
-        self._file.seek(0, 2)
-        place = self._file.tell()
-        self._file.write(json.dumps(finite(row.as_json())) + "\n")
+        self._rows[row.name] = self._folder / _JOURNAL, self._write(json.dumps(finite(row.as_json())))
+
+    def _write(self, line: str) -> int:
+        """A line of the journal; where it begins."""
+        assert self._file is not None
+        place = self._file.seek(0, 2)
+        self._file.write(f"{line}\n")
         self._file.flush()
-        self._rows[row.name] = self._folder / _JOURNAL, place
+        return place
 
     def rows(self) -> Iterator[Row]:
         """Those of this run."""
@@ -83,7 +94,7 @@ class Journal:
         """Make ``results.json`` of this run's rows in that order, and drop the journal."""
         scratch, path = self._folder / f".{RESULTS}.part", self._folder / RESULTS
         with scratch.open("w", encoding="utf-8") as file:
-            file.write(f'{{"schema": {SCHEMA},\n"made": {json.dumps(finite(dict(made)))},\n"rows": [\n')
+            file.write(f'{{"schema": {SCHEMA},\n{_made(made)},\n"rows": [\n')
             separator = ""
             for name in names:
                 if name in self._rows:
@@ -97,14 +108,25 @@ class Journal:
 
 def made_of(folder: Path) -> Mapping[str, Any]:
     """How the results in a folder were made. :raises UsageError: there are none."""
-    path = folder / RESULTS
-    try:
+    found = _begun(folder / _JOURNAL) or _begun(folder / RESULTS)  # the journal is of a run that was broken off: newer
+    if found is None:
+        raise UsageError("there is no batch to go on with", where=str(folder))
+    return found
+
+
+def _begun(path: Path) -> Mapping[str, Any] | None:
+    """What was told of the last run that wrote there."""
+    found: Mapping[str, Any] | None = None
+    if path.exists():
         with path.open(encoding="utf-8") as file:
-            file.readline()
-            found: Mapping[str, Any] = json.loads(file.readline().partition(":")[2].rstrip(",\n"))
-            return found
-    except (OSError, ValueError) as error:
-        raise UsageError("there is no batch to go on with", where=str(folder), why=str(error)) from error
+            for line in file:
+                if line.startswith('"made":') and line.endswith("\n"):
+                    found = json.loads("{" + line.rstrip(",\n") + "}")["made"]
+    return found
+
+
+def _made(told: Mapping[str, Any]) -> str:
+    return f'"made": {json.dumps(finite(dict(told)))}'
 
 
 def _lines(path: Path) -> Iterator[tuple[str, int]]:

@@ -83,9 +83,10 @@ def run_batch(entries: Sequence[Entry], plan: Plan, made: Mapping[str, Any]) -> 
     """
     start, when = time.perf_counter(), time.strftime("%Y-%m-%dT%H:%M:%S%z")
     batch = uuid4().hex
+    made = {**made, "batch": batch}
     count = unexpected = kept = 0
     interrupted = False
-    with Journal(plan.output) as journal, Show(len(entries)) as show:
+    with Journal(plan.output, made) as journal, Show(len(entries)) as show:
 
         def take(row: Row) -> None:
             nonlocal count, unexpected, kept
@@ -95,6 +96,8 @@ def run_batch(entries: Sequence[Entry], plan: Plan, made: Mapping[str, Any]) -> 
                 cache.prune("library", CACHE)
             count, unexpected, kept = count + 1, unexpected + (not row.as_expected), kept + row.kept
 
+        if journal.broken_off:  # what its models' code had begun may still run
+            kill_all(BATCH_MARK, str(journal.broken_off.get("batch")))
         try:
             tasks = list(_changed(entries, plan, journal, take))
             with executor(plan.jobs, plan.scheduler) as pool:

@@ -187,7 +187,8 @@ def orphans() -> list[str]:
     ]
 
 
-def test_ctrl_c_and_resume(zoo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_broken_off_and_resumed(how: signal.Signals, zoo: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(textwrap.dedent(BAD))
     out = tmp_path / "out"
     places = [str(zoo / "mlp.onnx"), f"{tmp_path}/bad.py:hang", f"{tmp_path}/bad.py:crash"]
@@ -198,17 +199,20 @@ def test_ctrl_c_and_resume(zoo: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     deadline = time.monotonic() + 300
     journal = out / ".results.jsonl"
-    while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") == 2):
+    # a line on how it was begun, and two rows
+    while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") == 3):
         time.sleep(0.2)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(how)
     _, told = running.communicate(timeout=60)
-    assert running.returncode == 130, told
-    assert "1 not reached: --resume goes on" in told
-    assert set(results(out)) == {"mlp", "crash"}
-    assert not orphans()
+    if how == signal.SIGINT:
+        assert running.returncode == 130, told
+        assert "1 not reached: --resume goes on" in told
+        assert set(results(out)) == {"mlp", "crash"}
+        assert not orphans()
     resumed = [*command[:4], "--resume", "--output", str(out), "--jobs", "2"]
     (tmp_path / "bad.py").write_text(textwrap.dedent(BAD.replace("time.sleep(1000)", "time.sleep(0)")))
     subprocess.run(resumed, cwd=ROOT, check=False, capture_output=True)
+    assert not orphans()
     rows = results(out)
     assert set(rows) == {"mlp", "hang", "crash"}
     assert rows["mlp"].kept
@@ -218,24 +222,27 @@ def test_ctrl_c_and_resume(zoo: Path, tmp_path: Path) -> None:
 def test_one_batch_a_folder(tmp_path: Path, zoo: Path) -> None:
     from convert.batch.journal import Journal
 
-    with Journal(tmp_path / "out"), pytest.raises(UsageError, match="another batch"), Journal(tmp_path / "out"):
+    with Journal(tmp_path / "out", {}), pytest.raises(UsageError, match="another batch"), Journal(tmp_path / "out", {}):
         pass
 
 
 def test_rows_of_a_killed_run_are_taken_up(tmp_path: Path) -> None:
-    from convert.batch.journal import Journal
+    from convert.batch.journal import Journal, made_of
 
-    with Journal(tmp_path) as journal:
+    with Journal(tmp_path, {"arguments": ["zoo"]}) as journal:
         journal.add(Row("a", "a.onnx", "refused", "load", key="1"))
         journal.add(Row("b", "b.onnx", "refused", "load", key="1"))
     with (tmp_path / ".results.jsonl").open("a") as file:
         file.write('{"name": "c", "source": "cut off')
-    with Journal(tmp_path) as journal:
+    assert made_of(tmp_path) == {"arguments": ["zoo"]}
+    with Journal(tmp_path, {"arguments": ["other"]}) as journal:
+        assert made_of(tmp_path) == {"arguments": ["other"]}
         assert journal.unchanged("a", "1") is not None
         assert journal.unchanged("a", "2") is None
         assert journal.earlier("c") is None
         journal.add(Row("b", "b.onnx", "refused", "load", key="2"))
-        journal.close(["a", "b"], {})
+        journal.close(["a", "b"], {"arguments": ["closed"]})
+    assert made_of(tmp_path) == {"arguments": ["closed"]}
     assert [r.key for r in results(tmp_path).values()] == ["2"]
     assert not (tmp_path / ".results.jsonl").exists()
 

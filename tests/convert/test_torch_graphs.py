@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from code_files import FIXTURES, module_of
 from torch import Tensor, nn
 
 import sofie_bridge
@@ -22,7 +22,7 @@ from converters import load
 from converters.base import LoadOptions
 from sofie_bridge.reference import OnnxReference
 
-FACTORIES = Path(__file__).parents[2] / "fixtures" / "torch_graphs.py"
+FACTORIES = FIXTURES / "torch_graphs.py"
 #: What the header and PyTorch may differ by, in numbers of the order of 1.
 CLOSE = 1e-4
 #: Numbers of nodes and edges: no edges, one node with loops alone, isolated nodes, repeated edges, ROOT's largest.
@@ -31,15 +31,6 @@ GRAPHS = ((1, 0), (5, 0), (1, 4), (12, 3), (3, 40), (100, 300))
 EVENTS = ((8, 0), (8, 3), (30, 0), (50, 49), (128, 40))
 
 Arrays = dict[str, np.ndarray[Any, Any]]
-
-
-def factories() -> Any:
-    spec = importlib.util.spec_from_file_location("torch_graphs", FACTORIES)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def graph(inputs: Sequence[str], nodes: int, edges: int) -> Arrays:
@@ -89,7 +80,7 @@ def checked(report: Report, inputs: Sequence[str]) -> Path:
 @pytest.mark.slow
 def test_a_tracker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From the command line; the verifier itself finds indices of nodes that are there."""
-    made = factories()
+    made = module_of(FACTORIES)
     inputs = made.INPUTS["interaction_network"]
     given = [word for text in inputs for word in ("--input", text)]
     out = tmp_path / "tracker.hxx"
@@ -104,7 +95,7 @@ def test_a_tracker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     "name", ["small_encode_process_decode", pytest.param("encode_process_decode", marks=pytest.mark.sweep)]
 )
 def test_encode_process_decode(name: str, tmp_path: Path) -> None:
-    made = factories()
+    made = module_of(FACTORIES)
     inputs, model = made.INPUTS[name], getattr(made, name)()
     report = convert(model, inputs=inputs, output=tmp_path)
     assert report.verification is not None
@@ -117,7 +108,7 @@ def test_encode_process_decode(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["gravnet", pytest.param("dynamic_edges", marks=pytest.mark.sweep)])
 def test_particle_flow(name: str, tmp_path: Path) -> None:
     """Neighbours by learned coordinates, of any number of elements of which some are padding."""
-    made = factories()
+    made = module_of(FACTORIES)
     inputs, model = made.INPUTS[name], getattr(made, name)()
     report = convert(model, inputs=inputs, output=tmp_path, samples=event(20, 6))
     agree(checked(report, inputs), model, [event(*size) for size in EVENTS])

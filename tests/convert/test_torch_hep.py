@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from code_files import FIXTURES, module_of
 
 import sofie_bridge
 from convert import convert
@@ -17,18 +17,7 @@ from convert.spec import TensorSpec
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra [torch])")
 
-FILE = Path(__file__).parents[2] / "fixtures" / "torch_hep.py"
 TOLERANCE = 1e-4
-
-
-def hep() -> Any:
-    """fixtures/torch_hep.py, which is no package's."""
-    spec = importlib.util.spec_from_file_location("torch_hep", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @dataclass(frozen=True)
@@ -131,7 +120,7 @@ def check(model: Any, specs: list[TensorSpec], sizes: tuple[dict[str, int], ...]
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=c.name, marks=c.marks) for c in CASES])
 def test_gives_torchs_numbers(case: Case, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    model = getattr(hep(), case.name)()
+    model = getattr(module_of(FIXTURES / "torch_hep.py"), case.name)()
     specs = [TensorSpec.parse(text) for text in case.inputs.split()]
     report = check(model, specs, case.sizes, tmp_path / f"{case.name}.hxx")
     request.node.user_properties.append(("errors", {m.edge: m.absolute for m in report.verification.measured}))
@@ -144,7 +133,7 @@ def test_recurrent(
     rows = layers * (2 if bidirectional else 1)
     states = [f"{name}:float32[{rows},N,6]" for name in ("h", "c")][: (2 if kind == "LSTM" else 1) if given else 0]
     specs = [TensorSpec.parse(t) for t in (f"x:float32[{'N,4' if batch_first else '4,N'},5]", *states)]
-    module = hep()
+    module = module_of(FIXTURES / "torch_hep.py")
     made = module.seeded(
         lambda: module.Recurrent(kind, layers=layers, bidirectional=bidirectional, batch_first=batch_first)
     )

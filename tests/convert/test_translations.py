@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
+import pages
 import pytest
 
 from convert.cli import main
 
 pytest.importorskip("tf2onnx", reason="the extra keras is not installed")
 
-DOCS = Path(__file__).parents[2] / "docs"
-_BLOCK = re.compile(r"(?:^`(?P<file>[\w.]+)`\n\n)?^```(?P<kind>python|console)\n(?P<text>.*?)^```$", re.M | re.S)
 
-
-def page(name: str, folder: Path) -> list[tuple[list[str], str]]:
+def written(name: str, folder: Path) -> list[tuple[str, str]]:
     """Writes the page's files; its commands, each with what the page says it prints."""
-    commands = []
-    for block in _BLOCK.finditer((DOCS / name).read_text()):
-        if block["kind"] == "python":
-            (folder / block["file"]).write_text(block["text"])
-            continue
-        command, _, printed = block["text"].replace("\\\n", "").partition("\n")
-        assert command.startswith("$ python -m convert ")
-        commands.append((shlex.split(command)[4:], printed))
-    return commands
-
-
-def run(command: list[str], printed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(command)
-    said = capsys.readouterr()
-    if printed.startswith("error"):
-        assert code == 2
-        assert _plain(printed) in _plain(said.err)
-    else:
-        assert code == 0, said.err
-        assert [Path(line).name for line in said.out.splitlines()] == printed.splitlines()
-
-
-def _plain(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    text = pages.page(name)
+    pages.write_files(text, folder)
+    return pages.commands(text)
 
 
 @pytest.fixture
@@ -52,22 +28,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    commands = page("translations.md", folder)
+    commands = written("translations.md", folder)
     assert len(commands) == 4
     for command, printed in commands:
-        run(command, printed, capsys)
+        pages.run(command, printed, capsys)
 
 
 @pytest.mark.parametrize(("place", "package"), [(0, "graph_nets"), pytest.param(1, "torch", marks=pytest.mark.slow)])
 def test_the_page_on_graph_networks(place: int, package: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip(package, reason=f"{package} is not installed: tox -e graphnets installs graph_nets")
-    commands = page("graph-networks.md", folder)
+    commands = written("graph-networks.md", folder)
     assert len(commands) == 2
-    run(*commands[place], capsys)
+    pages.run(*commands[place], capsys)
 
 
 def test_a_wrong_translation_gives_no_header(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page("translations.md", folder)
+    written("translations.md", folder)
     path = folder / "my_ops.py"
     text = path.read_text()
     changed = re.sub(r"return g\.Where\(.*\)", "return g.Mul(x, g.Log(y))", text)
@@ -80,7 +56,7 @@ def test_a_wrong_translation_gives_no_header(folder: Path, capsys: pytest.Captur
 
 def test_translations_are_of_one_conversion(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And stand before the project's own, whatever was imported first."""
-    page("translations.md", folder)
+    written("translations.md", folder)
     (folder / "other.py").write_text(
         "import tensorflow as tf\n\n@tf.function(input_signature=[tf.TensorSpec([2, 3], name='x')])\n"
         "def shrunk(x):\n    return tf.math.expm1(x)\n"
@@ -106,7 +82,7 @@ def test_translations_are_of_one_conversion(folder: Path, capsys: pytest.Capture
 def test_a_file_of_translations_that_cannot_be_read(
     folder: Path, capsys: pytest.CaptureFixture[str], text: Any, says: str
 ) -> None:
-    page("translations.md", folder)
+    written("translations.md", folder)
     (folder / "my_ops.py").unlink()
     if text is not None:
         (folder / "my_ops.py").write_text(text)

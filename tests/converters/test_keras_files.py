@@ -9,13 +9,13 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import h5py
 import numpy as np
 import onnxruntime
 import pytest
+from code_files import module_of
 
 from convert.errors import BadModel, LoadError, MissingPackage, UnknownFile, UnsafeFile
 from converters import Loaded, LoadOptions, load
@@ -46,16 +46,7 @@ def twice(x):
 """
 
 
-def _module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-models = _module("keras_models", HERE / "keras_models.py")
+models = module_of(HERE / "keras_models.py")
 
 
 def run_onnx(loaded: Loaded, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -400,7 +391,7 @@ def test_data_of_other_files(kind: str, tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
 def test_custom_objects(suffix: str, tmp_path: Path) -> None:
     (tmp_path / "own_layers.py").write_text(OWN_LAYERS)
-    own = _module("own_layers_to_save", tmp_path / "own_layers.py")
+    own = module_of(tmp_path / "own_layers.py", "own_layers_to_save")
     x = Input((4,), name="x")
     path = tmp_path / f"m{suffix}"
     Model(x, layers.Dense(4, activation=own.twice, kernel_initializer="ones")(own.Shift(by=2.0)(x))).save(path)

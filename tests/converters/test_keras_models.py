@@ -6,12 +6,12 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+from code_files import module_of
 
 from convert.errors import BadInput, BadModel, MissingPackage, UnknownFile
 from convert.spec import Factory, TensorSpec
@@ -26,16 +26,7 @@ Shapes = Callable[..., dict[str, list[int | str]]]
 HERE = Path(__file__).parent
 
 
-def _models() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("keras_models", HERE / "keras_models.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-models = _models()
+models = module_of(HERE / "keras_models.py")
 
 
 def given(*texts: str, **options: Any) -> LoadOptions:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from code_files import module_of
 
 from convert.errors import BadInput, BadModel, BadSamples, ExportFailed, LoadError, MissingPackage, UnsafeFile
 from convert.spec import TensorSpec
@@ -31,13 +32,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def nets() -> Iterator[Any]:
-    spec = importlib.util.spec_from_file_location("torch_models", HERE / "torch_models.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["torch_models"] = module
-    spec.loader.exec_module(module)
-    yield module
+    yield module_of(HERE / "torch_models.py")
     sys.modules.pop("torch_models", None)
 
 

@@ -170,3 +170,22 @@ def test_what_hardly_moves_is_judged_where_it_agrees() -> None:
     off = compare(np.array([0.0, 0.5, 100.0], np.float32), reference, F32, 5.0, moves=moves)
     assert (off.wrong, off.undecided) == (0, 2)
     assert compare(np.array([0.0, 0.5, 100.0], np.float32), reference, F32, 1e-6, moves=moves * 0).wrong == 1
+
+
+def test_blocks_compare_as_a_whole_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(7)
+    reference = generator.standard_normal((3, 5, 7)).astype(np.float32)
+    value = reference + np.float32(1e-5) * generator.standard_normal(reference.shape).astype(np.float32)
+    value[0, 0, :3], reference[0, 0, 1:4], reference[1, 1, 1] = np.nan, np.nan, np.inf
+    moves = np.abs(np.nan_to_num(reference, posinf=0)) * 1e-6
+    cases: list[dict[str, Any]] = [
+        {},
+        {"noise": 2e-6},
+        {"noise": moves, "moves": 1e-7},
+        {"noise": 1e-5, "moves": moves},
+    ]
+    cases = [{**case, "strict": strict} for case in cases for strict in (True, False)]
+    whole = [compare(value, reference, Tolerance(1e-6, 1e-6), **case) for case in cases]
+    monkeypatch.setattr("sofie_bridge.compare.BLOCK", 8)
+    assert [compare(value, reference, Tolerance(1e-6, 1e-6), **case) for case in cases] == whole
+    assert len({(c.wrong, c.undecided) for c in whole}) > 4
