@@ -152,6 +152,10 @@ def _give_rank(model: onnx.ModelProto, matched: Mapping[str, TensorSpec], findin
 
 def _name_dimensions(model: onnx.ModelProto) -> dict[str, str]:
     """Give a name to each dimension that has none, or one that is no name ("N + 1"); name → what it is."""
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for dim in _dims(value):
+            if dim.dim_param and (dim.dim_param == "None" or not re.search(r"[A-Za-z_]", dim.dim_param)):
+                dim.ClearField("dim_param")  # "?" stands for any size: two of them need not be equal
     taken = {d.dim_param for v in (*model.graph.input, *model.graph.output, *model.graph.value_info) for d in _dims(v)}
     made_up: dict[str, str] = {}
     renamed: Sizes = {}

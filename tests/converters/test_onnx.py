@@ -186,6 +186,13 @@ def test_renamed_and_kept(save: Save, shapes_of: Shapes) -> None:
     assert shapes_of(swapped.model) == {"a": ["M", 3], "b": ["N", 3]}
 
 
+@pytest.mark.parametrize("mark", ["?", "-1", "None"])
+def test_marks_that_are_no_names_are_sizes_of_their_own(relu: Make, save: Save, shapes_of: Shapes, mark: str) -> None:
+    path = save(relu(["N", mark, mark]))
+    assert shapes_of(load(path).model) == {"x": ["N", "x_1", "x_2"]}
+    assert shapes_of(load(path, given("x:float32[N,4,5]")).model) == {"x": ["N", 4, 5]}
+
+
 def test_nameless_dimensions_get_names(save: Save, shapes_of: Shapes) -> None:
     model = _two([None, 3], [None, 3])
     model.graph.input[1].type.tensor_type.shape.dim[0].dim_value = -1
