@@ -8,18 +8,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from convert.custom import CustomOperator
 from convert.errors import ConvertError
 from convert.progress import Progress, Silent
 from convert.report import Report
-from convert.request import Functions, Layout, Request, To, Weights
-from convert.spec import Factory, TensorSpec
+from convert.request import Backend, Functions, Layout, Request, To, Weights
+from convert.root_layout import MAGIC
+from convert.spec import Factory, Inside, TensorSpec
 
 #: Translations by operator: ``torch.ops.mylib.swish.default``, or its name.
 Translations: TypeAlias = Mapping[Any, Callable[..., Any]]
 
 _PACKAGES = (
     "sofie", "onnx", "onnxruntime", "torch", "onnxscript", "tensorflow-cpu", "tensorflow", "keras", "tf-keras",
-    "tf2onnx", "numpy",
+    "tf2onnx", "jax", "flax", "equinox", "jax2onnx", "numpy",
 )  # fmt: skip
 
 
@@ -29,7 +31,8 @@ def convert(
     to: To = "header",
     output: str | os.PathLike[str] | None = None,
     inputs: Sequence[str | TensorSpec] = (),
-    weights: Weights = "file",
+    weights: Weights | None = None,
+    backend: Backend = "pysofie",
     check: bool = False,
     verify: bool = True,
     keep_going: bool = False,
@@ -40,6 +43,8 @@ def convert(
     custom_objects: Sequence[str] = (),
     translations: Translations | Sequence[str | os.PathLike[str] | Translations] = (),
     functions: Functions = "symbolic",
+    custom_operators: Sequence[str | os.PathLike[str] | CustomOperator] = (),
+    inline_operators: bool = False,
     params: str | os.PathLike[str] | None = None,
     batch: int | None = None,
     factory: str | None = None,
@@ -56,11 +61,15 @@ def convert(
 
     :param model: a path, ``file.py:factory`` or ``package.module:factory`` of what makes the model, or a model in
         memory (``torch.nn.Module``, ``torch.export.ExportedProgram``, ``keras.Model``, a ``tf.function``,
-        ``onnx.ModelProto``).
-    :param to: "header", "onnx" (the rewritten model) or "project" (a folder that builds with cmake).
-    :param output: a folder, or a path ending in ``.hxx`` or ``.onnx``; default: the current folder.
+        a Flax or Equinox module, a JAX function, a pair of one of these and its parameters, ``onnx.ModelProto``).
+    :param to: "header", "onnx" (the rewritten model), "project" (a folder that builds with cmake), "rdf" (the header
+        and a functor for RDataFrame) or "root" (a ROOT file with model, weights and header; it may hold others).
+    :param output: a folder, or a path ending in ``.hxx``, ``.onnx``, ``.root`` or ``.root:NAME``; default: the current
+        folder.
     :param inputs: ``"x:float32[N,7]"`` or :class:`convert.spec.TensorSpec`, where the model does not say.
-    :param weights: "file" (``.dat`` beside the header), "embed" or "safetensors".
+    :param weights: "file" (``.dat`` beside the header), "embed", "safetensors" or "root"; None: as the header in a
+        ``.root`` file has them, for any other model "file".
+    :param backend: the SOFIE that writes the header: "pysofie", or "root" where a ROOT with SOFIE is installed.
     :param check: analyse only; nothing is written.
     :param verify: compile, run and compare the header with every reference.
     :param keep_going: write the header although it is wrong; :attr:`Report.verified` says so.
@@ -73,7 +82,10 @@ def convert(
         of PyTorch's operators and the functions that translate them.
     :param functions: what becomes of a ``torch.autograd.Function`` that has a static ``symbolic``: "symbolic" exports
         that, "forward" traces its forward.
-    :param params: a file of parameters, for a model file that has none.
+    :param custom_operators: Python files that declare operators with C++ of your own, or what
+        :func:`convert.custom.custom_operator` made.
+    :param inline_operators: write their C++ into the header instead of including it.
+    :param params: a file of parameters, or an Orbax folder, for a model that has none.
     :param batch: size of the batch, where the model leaves it open.
     :param factory: ``package.module:factory`` or ``file.py:factory`` for a file that holds only parameters.
     :param example: example inputs of a module in memory: a tensor, a tuple of positional ones, or a dict of keyword
@@ -95,6 +107,7 @@ def convert(
         output=None if output is None else Path(output),
         inputs=tuple(TensorSpec.parse(i) if isinstance(i, str) else i for i in inputs),
         weights=weights,
+        backend=backend,
         check=check,
         verify=verify,
         keep_going=keep_going,
@@ -105,6 +118,8 @@ def convert(
         custom_objects=tuple(custom_objects),
         translations=_translations(translations),
         functions=functions,
+        custom_operators=tuple(o if isinstance(o, CustomOperator) else str(o) for o in custom_operators),
+        inline_operators=inline_operators,
         params=None if params is None else Path(params),
         batch=batch,
         model=factory,
@@ -135,12 +150,19 @@ def _example(given: Any) -> tuple[Any, ...] | Mapping[str, Any]:
     return given if isinstance(given, Mapping) else tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
-def source_of(text: str | os.PathLike[str]) -> Path | Factory:
-    """A path, or where there is no such file and it reads so, ``module:factory``."""
+def source_of(text: str | os.PathLike[str]) -> Path | Factory | Inside:
+    """A path; or where there is no such file and it reads so, ``models.root:name`` or ``module:factory``."""
     path = Path(text)
     home, colon, name = str(text).rpartition(":")
+    if colon and not path.exists() and Path(home).is_file() and _begins(Path(home), MAGIC):
+        return Inside(Path(home), name)
     is_factory = colon and home and name.replace(".", "").isidentifier() and not path.exists()
     return Factory(str(text)) if is_factory else path
+
+
+def _begins(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
 
 
 def run_reported(request: Request, progress: Progress) -> tuple[Report, ConvertError | None]:
@@ -159,7 +181,7 @@ def run_reported(request: Request, progress: Progress) -> tuple[Report, ConvertE
 def new_report(request: Request) -> Report:
     source = request.source
     return Report(
-        str(source) if isinstance(source, (Path, Factory)) else type(source).__qualname__, versions=versions()
+        str(source) if isinstance(source, (Path, Factory, Inside)) else type(source).__qualname__, versions=versions()
     )
 
 

@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("model", nargs="?", help="the model file, or FILE.py:FACTORY; what a file is comes from its content")
-    p.add_argument("--to", default="header", choices=("header", "onnx", "project"), help="what to write")
+    p.add_argument("--to", default="header", choices=("header", "onnx", "project", "rdf", "root"), help="what to write")
     p.add_argument("--output", "-o", type=Path, metavar="PLACE", help="a folder, or the file's own path ending in .hxx")
     p.add_argument(
         "--input",
@@ -56,7 +56,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME:DTYPE[SIZES]",
         help="an input's dtype and shape, as x:float32[1,3,28,28]; open dimensions by name: x:float32[N,7]; repeatable",
     )
-    p.add_argument("--weights", default="file", choices=("file", "embed", "safetensors"), help="where weights go")
+    p.add_argument("--weights", choices=("file", "embed", "safetensors", "root"), help="where weights go (file)")
+    p.add_argument("--backend", default="pysofie", choices=("pysofie", "root"), help="the SOFIE that writes the header")
     p.add_argument("--check", action="store_true", help="say what would happen, per operator; write nothing")
     p.add_argument("--no-verify", action="store_true", help="do not compile and run; shapes and types are compared")
     p.add_argument("--keep-going", action="store_true", help="write the header although verification failed")
@@ -85,7 +86,15 @@ def parser() -> argparse.ArgumentParser:
         choices=("symbolic", "forward"),
         help="a torch.autograd.Function with a symbolic: export that, or trace its forward",
     )
-    p.add_argument("--params", type=Path, metavar="FILE", help="the parameters, where the model file has none")
+    p.add_argument(
+        "--custom-operators",
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        help="operators with C++ of your own: what declares them; repeatable",
+    )
+    p.add_argument("--inline-operators", action="store_true", help="write their C++ into the header")
+    p.add_argument("--params", type=Path, metavar="FILE", help="the parameters, where the model has none")
     p.add_argument(
         "--batch", type=int, metavar="SIZE", help="a fixed size for the batch, where the model leaves it open"
     )
@@ -159,6 +168,7 @@ def _convert(options: argparse.Namespace) -> int:
         output=options.output,
         inputs=tuple(TensorSpec.parse(i) for i in options.input),
         weights=options.weights,
+        backend=options.backend,
         check=options.check,
         verify=not options.no_verify,
         keep_going=options.keep_going,
@@ -169,6 +179,8 @@ def _convert(options: argparse.Namespace) -> int:
         custom_objects=tuple(options.custom_objects),
         translations=tuple(options.translations),
         functions=options.functions,
+        custom_operators=tuple(options.custom_operators),
+        inline_operators=options.inline_operators,
         params=options.params,
         batch=options.batch,
         model=options.factory,

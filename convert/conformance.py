@@ -27,6 +27,7 @@ from sofie_bridge.grid import Case, node_cases, with_constants
 from sofie_bridge.ports import Ports
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.sofie import Sofie
+from sofie_bridge.stages.library import Library
 from sofie_bridge.target import SofieTarget
 from sofie_bridge.toolchain import find
 
@@ -71,7 +72,7 @@ def _pass(
         for k, case in enumerate(cases[start : start + CHUNK]):
             model = with_constants(case.model, case.inputs) if constants else case.model
             try:
-                rewritten = rewrite_model(model, target, review=review)
+                rewritten = rewrite_model(model, target, review=review, library=Library())
             except ConvertError as error:
                 yield Result(case.name, _common(case), "refused", " ".join(str(error).split())[:300]), case
                 continue

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from convert.custom import declared
 from convert.errors import CompileFailed, Finding, Mismatch, RunFailed, VerifyError
+from rewrite.kept import is_kept
 
 if TYPE_CHECKING:
+    import onnx
+
     from rewrite.api import Rewritten
     from sofie_bridge.locate import Locator
     from sofie_bridge.samples import Sample
@@ -42,6 +46,11 @@ class Diagnosis:
         said = error.finding
         error.finding = Finding(said.what, str(found.origin), str(found), said.advice or "report this with the model")
 
+        theirs = blame(found.node)
+        if theirs:  # nothing of SOFIE's, and no other way for it
+            error.finding = Finding(theirs, str(found.origin), found.fault.words, "one of the two is wrong")
+            return ""
+
         from rewrite.graph import probe_of
 
         probe = probe_of(rewritten.model, found.node.output)
@@ -52,3 +61,11 @@ class Diagnosis:
         self._condemned.add(key)
         self.target.condemn(probe, alone.words)
         return f"SOFIE takes {found.node.op_type} and gets it wrong here ({alone.words}); it is worked round"
+
+
+def blame(node: onnx.NodeProto) -> str:
+    """What to say where a fault begins with this node: "" but for a custom operator, and one of the library."""
+    if is_kept(node):
+        return f"the library's C++ of {node.op_type} and onnxruntime disagree"
+    operator = declared(node.domain, node.op_type)
+    return f"the C++ of {operator.full_name} and its NumPy implementation disagree" if operator is not None else ""

@@ -10,6 +10,7 @@
     │   ├── MissingPackage               a framework that is not installed
     │   ├── BadModel                     the file was read; what it holds is not a usable model
     │   ├── BadInput                     --input does not fit the model
+    │   ├── BadOperator                  the declaration of a custom operator, or what it gave
     │   └── ExportFailed                 the framework's exporter gave up
     ├── RewriteError                 3   ONNX -> ONNX that the target takes
     │   ├── IllegalOperators             every node that has no way, each with its reasons
@@ -23,6 +24,7 @@
     │   ├── NoCompiler                   nothing to compile with
     │   ├── CompileFailed                the compiler's first error
     │   ├── RunFailed                    the compiled header crashed, threw or hung
+    │   ├── WrongOperator                the C++ of a custom operator: sizes, memory, numbers
     │   ├── BadSamples                   the inputs to compare on do not fit the model
     │   └── Mismatch                     the numbers differ
     └── WriteError                   6   the verdict was good; the disk was not
@@ -124,6 +126,10 @@ class BadInput(LoadError):
     """Given input names, dtypes or shapes do not fit the model."""
 
 
+class BadOperator(LoadError):
+    """The declaration of a custom operator cannot be used, or its shape function failed."""
+
+
 class ExportFailed(LoadError):
     """The framework's exporter gave up."""
 
@@ -183,6 +189,10 @@ class CompileFailed(VerifyError):
 
 class RunFailed(VerifyError):
     """The compiled header crashed, threw or ran out of time."""
+
+
+class WrongOperator(VerifyError):
+    """The C++ of a custom operator does not do what its declaration says."""
 
 
 class BadSamples(VerifyError):

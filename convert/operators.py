@@ -16,6 +16,7 @@ from rewrite.rule import all_rules
 from rewrite.taken_out import TAKEN_OUT
 from rewrite.unsupported import ML, ML_OPSET, unsupported
 from sofie_bridge.sofie import build
+from sofie_bridge.stages.library import meaning_of
 from sofie_bridge.survey_table import Surveyed, by_operator, families
 
 _KNOWN = f"""\
@@ -30,6 +31,7 @@ _WAYS = {
     "rule": "a rule expresses it in other operators",
     "function body": "ONNX's own definition expresses it in other operators",
     "pass": "a pass takes it out",
+    "kernel": "where none of these does, the project's own C++ runs it (docs/kernels.md)",
     "refused": "there is no way, and why",
 }
 
@@ -79,7 +81,10 @@ def _ways(name: str, domain: str, surveyed: Surveyed | None, rules: list[str]) -
         yield from (("rule", r) for r in rules)
         if body:
             yield "function body", ""
-    if known is not None or not (native or rules or body or taken_out):
+    kernel = meaning_of(f"{domain}.{name}" if domain else name)
+    if kernel:
+        yield "kernel", kernel
+    if (known is not None and not kernel) or not (native or rules or body or taken_out or kernel):
         yield "refused", "no rule expresses it yet" if known is None else f"{known.why}; {known.advice}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,45 +12,65 @@ from shutil import copyfile
 import numpy as np
 import onnx
 
-from convert.errors import BadSamples, UsageError
+from convert.errors import BadSamples, UsageError, WriteError
 from convert.files import publish
 from convert.preamble import preamble
 from convert.project import Vector, write_project
 from convert.report import Port, Report
 from convert.request import Request
+from convert.root_file import filled, objects_of
 from rewrite.api import Rewritten
 from sofie_bridge.compare import Tolerance, compare
-from sofie_bridge.emit import Emitted
+from sofie_bridge.emit import Emitted, session_tensors
 from sofie_bridge.noise import noise
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Array, Arrays, Sample
+from sofie_bridge.sofie import Sofie, build
 from sofie_bridge.stored import write_sets
 
 #: Test vectors that a project is given.
 VECTORS = 6
 
-_SUFFIX = {"header": ".hxx", "onnx": ".onnx"}
+#: Folder, in that of the conversion, with ``<name>_rdf.hxx``.
+FUNCTOR = "functor"
+
+_SUFFIX = {"header": ".hxx", "rdf": ".hxx", "onnx": ".onnx", "root": ".root"}
+#: A ROOT file, and the name of the model in it where that is not the model's own.
+_ROOT_FILE = re.compile(r"(?P<stem>.+)\.root(?::(?P<name>\w+))?")
 
 
 @dataclass(frozen=True)
 class Destination:
-    """A folder and the stem of the files in it."""
+    """A folder and the model's name, which is the stem of the files in it.
+
+    :param root: stem of a ROOT file that may hold several models; "" where it has the model's name.
+    """
 
     folder: Path
     name: str
+    root: str = ""
+
+    @property
+    def root_file(self) -> Path:
+        return self.folder / f"{self.root or self.name}.root"
 
 
 def destination(request: Request, model: str) -> Destination:
     """Read ``--output``: a file with the right suffix names the model; anything else is a folder.
+
+    A ROOT file may hold several models, so its name is none of theirs: ``models.root:tagger`` gives one.
 
     :param model: the model's own name, for when the user gives none.
     :raises UsageError: a suffix that does not go with ``--to``.
     """
     output = request.output or Path()
     suffix = _SUFFIX.get(request.to)
-    if suffix and output.suffix == suffix and not output.is_dir():
+    in_root = _ROOT_FILE.fullmatch(output.name) if request.to == "root" and not output.is_dir() else None
+    if in_root is not None:
+        found = Destination(output.parent, in_root["name"] or model, in_root["stem"])
+    elif suffix and output.suffix == suffix and not output.is_dir():
         found = Destination(output.parent, output.stem)
-    elif output.suffix in (".hxx", ".onnx", ".h", ".hpp") and not output.is_dir():
+    elif output.suffix in (".hxx", ".onnx", ".root", ".h", ".hpp") and not output.is_dir():
         raise UsageError(
             f"--to {request.to} does not write {output.name}",
             advice=f"give a folder, or a name ending in {suffix}" if suffix else "give a folder",
@@ -67,22 +88,68 @@ def place_outputs(
     emitted: Emitted,
     samples: Sequence[Sample],
     folder: Path,
+    sofie: Sofie,
 ) -> tuple[Path, ...]:
-    """Write what was asked for, by rename. The paths written, the main one first."""
+    """Write what was asked for, by rename. The paths written, the main one first.
+
+    :param sofie: asked for the weights as its Session reads them, for a ROOT file.
+    """
     place = destination(request, emitted.named.name)
     kept = _kept(place, exported, samples, folder) if request.keep else {}
     if request.to == "onnx":
         source = folder / "rewritten.onnx"
         copyfile(emitted.onnx, source)  # names and constants as SOFIE was given them
         return publish({place.folder / f"{place.name}.onnx": source, **kept})
-    prepend_summary(emitted.header, report, rewritten)
+    if not emitted.described:
+        prepend_summary(emitted.header, report, rewritten)
+    if request.to == "root":
+        stored = _stored(report, rewritten, emitted, folder, sofie, place.root_file, header=True)
+        return publish({place.root_file: stored, **kept})
     if request.to == "project":
         made = _project(report, rewritten, emitted, samples, folder / "project")
         return publish({**{place.folder / f.relative_to(folder / "project"): f for f in made}, **kept})
     files = {place.folder / f"{place.name}.hxx": emitted.header}
     if emitted.weights is not None:
-        files[place.folder / emitted.weights.name] = emitted.weights
+        there = place.folder / emitted.weights.name
+        of_root = emitted.form == "root"
+        files[there] = _stored(report, rewritten, emitted, folder, sofie, there) if of_root else emitted.weights
+    files |= _beside(emitted, place.folder)
+    if request.to == "rdf":
+        files[place.folder / f"{place.name}_rdf.hxx"] = folder / FUNCTOR / f"{place.name}_rdf.hxx"
     return publish({**files, **kept})
+
+
+def _stored(
+    report: Report,
+    rewritten: Rewritten,
+    emitted: Emitted,
+    folder: Path,
+    sofie: Sofie,
+    place: Path,
+    *,
+    header: bool = False,
+) -> Path:
+    """The ROOT file that is to be at ``place``: of the header's weights, or with the header in it."""
+    tensors = session_tensors(emitted, sofie, folder)
+    objects = objects_of(report, rewritten, emitted, tensors, build=build(sofie.backend), header=header)
+    return filled(place, emitted.named.name, objects, folder / "filled.root")
+
+
+def _beside(emitted: Emitted, folder: Path) -> dict[Path, Path]:
+    """The user's C++ that the header includes, beside it.
+
+    :raises WriteError: a file of another content is there: it may be the user's own.
+    """
+    files = {folder / name: source for name, source in emitted.beside.items()}
+    there = {p: s for p, s in files.items() if p.is_file() and p.resolve() != s.resolve()}
+    other = [p for p, s in there.items() if p.read_bytes() != s.read_bytes()]
+    if other:
+        raise WriteError(
+            f"{other[0]} is there and differs",
+            why=f"the header includes {files[other[0]]}, of which it would be a copy",
+            advice="remove it, give another --output, or write the C++ into the header with --inline-operators",
+        )
+    return {p: s for p, s in files.items() if p.resolve() != s.resolve()}
 
 
 def _kept(place: Destination, exported: onnx.ModelProto, samples: Sequence[Sample], folder: Path) -> dict[Path, Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,22 +17,34 @@ import converters
 from convert.diagnose import Diagnosis
 from convert.errors import ConvertError, Mismatch, VerifyError
 from convert.files import check_writable
-from convert.outputs import destination, place_outputs
+from convert.functor import write_functor
+from convert.outputs import FUNCTOR, destination, place_outputs
 from convert.progress import Progress
 from convert.report import Port, Report, Stage
 from convert.request import Request
+from convert.restore import other_wish, restored, unchanged
+from convert.root_file import check_place
 from converters.base import Loaded, LoadOptions
+from converters.custom_operators import of_the_users
 from rewrite.api import Rewritten, rewrite_model
+from rewrite.kept import is_kept
 from rewrite.passes.run_in_float32 import STANDS_FOR, dtypes_of
-from sofie_bridge import toolchain
+from sofie_bridge import root_install, toolchain
 from sofie_bridge.at_zero import at_zero
-from sofie_bridge.emit import Emitted, emit
+from sofie_bridge.emit import Emitted
 from sofie_bridge.latency import latencies
+from sofie_bridge.least import least_sizes
 from sofie_bridge.locate import Locator
+from sofie_bridge.names import identifier
 from sofie_bridge.ports import Ports
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import SIZES, Arrays, Sample, fitting_size, make_samples
-from sofie_bridge.sofie import Sofie
+from sofie_bridge.sofie import Sofie, build
+from sofie_bridge.stages.check import check_operators
+from sofie_bridge.stages.emit import emit
+from sofie_bridge.stages.library import Library
+from sofie_bridge.stages.notes import notes_on
+from sofie_bridge.stages.target import StagedTarget
 from sofie_bridge.stored import read_sets
 from sofie_bridge.target import SofieTarget
 from sofie_bridge.toolchain import Toolchain
@@ -48,33 +60,44 @@ def run(request: Request, report: Report, progress: Progress) -> None:
 
     :raises ConvertError: the stage's own error; nothing is written then.
     """
-    steps = _Steps(request, report, progress)
+    with ExitStack() as declared:
+        _run(request, report, _Steps(request, report, progress, declared))
+
+
+def _run(request: Request, report: Report, steps: _Steps) -> None:
     with steps.stage("load"):
         loaded = steps.load()
-    with Sofie() as sofie, TemporaryDirectory(prefix="sofie-convert-") as folder:
+    with Sofie(request.backend) as sofie, TemporaryDirectory(prefix="sofie-convert-") as folder:
         if request.check:
             with steps.stage("rewrite"):
-                steps.rewrite(loaded, SofieTarget(sofie), analysis=True)
+                steps.rewrite(loaded, StagedTarget(sofie), analysis=True)
             return
-        rewritten, emitted = steps.converge(loaded, sofie, Path(folder))
+        rewritten, emitted = steps.restore(loaded, sofie, Path(folder)) or steps.converge(loaded, sofie, Path(folder))
         if request.bench:
             with steps.stage("bench"):
                 steps.bench(loaded, rewritten, emitted)
+        if request.to == "rdf":
+            with steps.stage("functor"):
+                steps.functor(emitted, Path(folder))
         with steps.stage("write"):
-            report.files = place_outputs(request, report, loaded.model, rewritten, emitted, steps.samples, Path(folder))
+            report.files = place_outputs(
+                request, report, loaded.model, rewritten, emitted, steps.samples, Path(folder), sofie
+            )
             steps.summary = f"{len(report.files)} files"
 
 
 class _Steps:
     """The stages, each measured, each leaving what it found in the report."""
 
-    def __init__(self, request: Request, report: Report, progress: Progress) -> None:
+    def __init__(self, request: Request, report: Report, progress: Progress, declared: ExitStack) -> None:
         self.request = request
+        self.declared = declared
         self.report = report
         self.progress = progress
         self.summary = ""
         self.state = "done"
         self.samples: list[Sample] = []
+        self.framework = ""
         report.witness = OnnxWitness() if request.paranoid else None
 
     @contextmanager
@@ -103,11 +126,19 @@ class _Steps:
 
     def load(self) -> Loaded:
         request = self.request
+        build(request.backend)  # told now, not after minutes
         if not request.check:
-            check_writable(destination(request, "model").folder)  # told now, not after minutes
+            check_writable(destination(request, "model").folder)
+            if request.to == "root" or request.weights == "root":
+                root_install.find("a .root file")
+        self.declared.enter_context(of_the_users(request.custom_operators))
         options = LoadOptions(**{field.name: getattr(request, field.name) for field in fields(LoadOptions)})
         loaded = converters.load(request.source, options)
+        self.framework = loaded.reference.name if loaded.reference is not None else ""
         self.report.loaded(loaded)
+        if not request.check and (request.to == "root" or request.weights == "root"):
+            place = destination(request, loaded.name)
+            check_place(place.root_file, identifier(place.name))
         self.summary = f"{loaded.kind}, {len(loaded.model.graph.node)} nodes by {loaded.exporter}"
         return loaded
 
@@ -123,21 +154,57 @@ class _Steps:
             in_float32=wanted,
             witness=witness,
             channels_first=self.request.layout == "nchw",
+            library=Library(),
         )
         self.report.rewritten = rewritten
         self._note_dtypes(loaded, rewritten)
         self.report.notes += [n for n in rewritten.layout.notes() if n not in self.report.notes]
         total, native = rewritten.before.total(), rewritten.native.total()
         rules = len({s.rule for s in rewritten.trail})
-        self.summary = f"{total} nodes: {native} taken as they are, {total - native - len(rewritten.stuck)} rewritten"
+        kernels = sum(map(is_kept, rewritten.model.graph.node))
+        changed = max(total - native - len(rewritten.stuck) - kernels, 0)
+        self.summary = f"{total} nodes: {native} taken as they are, {changed} rewritten"
         self.summary += f" by {rules} rules" if rules else ""
+        self.summary += f", {kernels} run by kernels" if kernels else ""
         self.summary += f", {len(rewritten.stuck)} have no way" if rewritten.stuck else ""
         self.summary += f"; {witness.summary}" if witness is not None else ""
         return rewritten
 
+    def restore(self, loaded: Loaded, sofie: Sofie, folder: Path) -> tuple[Rewritten, Emitted] | None:
+        """The header that lies beside the model, verified again; None where the model is to be converted anew."""
+        stored = loaded.stored
+        if stored is None:
+            return None
+        wish = other_wish(self.request, stored, identifier(destination(self.request, loaded.name).name))
+        if wish:
+            self.report.notes.append(f"converted anew: the header in the file does not go with {wish}")
+            return None
+        rewritten = self.report.rewritten = unchanged(loaded.model)
+        with self.stage("restore"):
+            emitted = restored(stored, rewritten.model, folder, sofie)
+            if emitted is None:
+                now = build(sofie.backend)
+                note = f"converted anew: the stored header, of {stored.build}, is not what {now} writes"
+                self.report.notes.append(note)
+                self.summary, self.state = note, "again"
+                return None
+            self.tell(rewritten, emitted)
+        self.samples = self.sample(loaded, rewritten)
+        if not self.request.verify:
+            self.skip("verify", "not asked for: the header was neither compiled nor run")
+            return rewritten, emitted
+        with self.stage("verify"):
+            try:
+                self.verify(loaded, rewritten, emitted, toolchain.find())
+            except Mismatch as error:  # it was written with --no-verify or --keep-going
+                self.report.notes.append("converted anew: the stored header does not compute what the model does")
+                self.summary, self.state = error.finding.what, "again"
+                return None
+        return rewritten, emitted
+
     def converge(self, loaded: Loaded, sofie: Sofie, folder: Path) -> tuple[Rewritten, Emitted]:
         """Rewrite, emit and verify, until the model has no node that SOFIE takes and gets wrong."""
-        target = SofieTarget(sofie)
+        target = StagedTarget(sofie)
         diagnosis: Diagnosis | None = None
         for _ in range(ROUNDS):
             with self.stage("rewrite"):
@@ -178,16 +245,25 @@ class _Steps:
             self.report.notes = [*(n for n in self.report.notes if n != note), note]
 
     def emit(self, loaded: Loaded, rewritten: Rewritten, folder: Path, sofie: Sofie) -> Emitted:
-        name = destination(self.request, loaded.name).name
-        emitted = emit(rewritten.model, name, folder, sofie, weights=self.request.weights)
+        place, weights = destination(self.request, loaded.name), self.request.weights or "file"
+        inline = self.request.inline_operators or self.request.to in ("project", "root", "rdf")  # which stand alone
+        emitted = emit(
+            rewritten.model, place.name, folder, sofie, weights=weights, root=place.root_file.name, inline=inline
+        )
+        self.tell(rewritten, emitted)
+        return emitted
+
+    def tell(self, rewritten: Rewritten, emitted: Emitted) -> None:
         self.report.name = emitted.named.name
         self.report.inputs, self.report.outputs = _ports(rewritten, emitted)
         size = emitted.header.stat().st_size
         held = f", {_size(emitted.weights.stat().st_size)} of weights" if emitted.weights else ""
         self.summary = f"{_size(size)} header{held}; SOFIE's shapes and types are ONNX's"
-        return emitted
+        notes = notes_on(rewritten.model, self.request.weights, self.framework)
+        self.report.notes += [n for n in notes if n not in self.report.notes]
 
     def verify(self, loaded: Loaded, rewritten: Rewritten, emitted: Emitted, compiler: Toolchain) -> None:
+        check_operators(rewritten.model, emitted, self.samples, compiler)
         seen = verify(
             loaded.model,
             rewritten.model,
@@ -206,6 +282,7 @@ class _Steps:
         framework = f" and {loaded.reference.name}" if loaded.reference else ""
         against = f"{seen.reference}{framework}, {len(seen.samples)} sets of inputs"
         self._note_zeros(loaded, rewritten, emitted, compiler)
+        self.report.least = {emitted.named.symbols[s]: n for s, n in least_sizes(rewritten.model).items()}
         self.summary = f"right: max |difference| {worst:.2g} against {against}"
 
     def _note_zeros(self, loaded: Loaded, rewritten: Rewritten, emitted: Emitted, compiler: Toolchain) -> None:
@@ -223,6 +300,15 @@ class _Steps:
         self.report.latency = latencies(loaded.model, emitted, ports, self.samples[0].arrays, toolchain.find())
         told = ", ".join(f"{who} {seconds * 1e6:.3g} us" for who, seconds in self.report.latency.items())
         self.summary = f"{told} a call, one thread"
+
+    def functor(self, emitted: Emitted, folder: Path) -> None:
+        """For RDataFrame; run against the header where that was itself found right, and ROOT is there."""
+        name = destination(self.request, emitted.named.name).name
+        compiler = toolchain.find() if self.report.verified else None
+        made = write_functor(self.report, emitted, name, folder / FUNCTOR, compiler)
+        self.summary = made.summary
+        if made.unchecked:
+            self.report.notes.append(f"{made.file.name} was neither compiled nor run: {made.unchecked}")
 
     def sample(self, loaded: Loaded, rewritten: Rewritten) -> list[Sample]:
         """Inputs to compare on, as the header takes them."""

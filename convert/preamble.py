@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rewrite.origin import Origin
+from sofie_bridge import least
 from sofie_bridge.names import comment
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def preamble(report: Report, rewritten: Rewritten) -> str:
         "",
         *(f"input  {_port(p)}" for p in report.inputs),
         *(f"output {_port(p)}" for p in report.outputs),
+        *least.lines(report.least),
         "",
         *_verdict(report),
         "",

@@ -55,6 +55,7 @@ class Report:
 
     :param source: the model file, or the class of the object.
     :param name: the model's name in C++.
+    :param least: by symbolic dimension, as in C++, the least size that the model runs with, where that is not 1.
     :param stages: in order. :param notes: decisions the user should know of.
     :param files: what was written.
     :param latency: seconds a call of "header" and "onnxruntime", where that was asked for.
@@ -70,6 +71,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
+    least: Mapping[str, int] = field(default_factory=dict)
     rewritten: Rewritten | None = None
     verification: Verification | None = None
     witness: OnnxWitness | None = None

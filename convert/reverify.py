@@ -127,6 +127,7 @@ def parser(make: type[ArgumentParser] = ArgumentParser) -> ArgumentParser:
     p.add_argument("--inputs", type=Path, metavar="DATA.npz", help="inputs to compare on, by ONNX name (drawn)")
     p.add_argument("--weights", type=Path, metavar="FILE", help="the weight file (the one the header names, beside it)")
     p.add_argument("--layers", action="store_true", help="compare every tensor, and name the first that diverges")
+    p.add_argument("--custom-operators", action="append", default=[], metavar="FILE.py", help="operators of your own")
     p.add_argument("--rtol", type=float, help="relative tolerance of float outputs (by dtype)")
     p.add_argument("--atol", type=float, help="absolute tolerance of float outputs (by dtype)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured")
@@ -138,11 +139,14 @@ def main(arguments: Sequence[str], make: type[ArgumentParser] = ArgumentParser) 
 
     :raises Mismatch: the numbers differ (exit code 5).
     """
+    from converters.custom_operators import of_the_users
+
     options = parser(make).parse_args(list(arguments))
-    found = verify_header(
-        options.header, options.onnx, weights=options.weights, samples=options.inputs, rtol=options.rtol,
-        atol=options.atol, layers=options.layers,
-    )  # fmt: skip
+    with of_the_users(options.custom_operators):
+        found = verify_header(
+            options.header, options.onnx, weights=options.weights, samples=options.inputs, rtol=options.rtol,
+            atol=options.atol, layers=options.layers,
+        )  # fmt: skip
     if options.json is not None:
         from convert.files import publish_text
 

@@ -1,9 +1,10 @@
-"""A model and its inputs as the user names them: ``FILE.py:FACTORY``, ``NAME:DTYPE[1,3,28,28]``."""
+"""A model and its inputs as the user names them: ``FILE.py:FACTORY``, ``FILE.root:NAME``, ``NAME:DTYPE[1,3,28,28]``."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from convert.errors import UsageError
 
@@ -26,6 +27,17 @@ class Factory:
 
     def __str__(self) -> str:
         return self.spec
+
+
+@dataclass(frozen=True)
+class Inside:
+    """``models.root:tagger``: one of several models in a file."""
+
+    file: Path
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.name}"
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from convert.errors import UnknownFile, UsageError
-from convert.spec import Factory
+from convert.spec import Factory, Inside
 from converters import factory
 from converters.base import Frontend, Loaded, LoadOptions
 from converters.sniff import sniff_file
@@ -17,9 +18,12 @@ from converters.translations import of_the_users
 
 __all__ = ["Frontend", "LoadOptions", "Loaded", "frontends", "load"]
 
-#: Modules with a ``frontend``, asked in this order: a Keras model on the torch backend is an ``nn.Module`` too. A new
-#: front end is a file and a line here.
-_MODULES = ("converters.from_onnx", "converters.from_keras", "converters.from_torch")
+#: Modules with a ``frontend``, asked in this order: a Keras model on the torch backend is an ``nn.Module`` too, and to
+#: JAX any function may be one of its own. A new front end is a file and a line here.
+_MODULES = (
+    "converters.from_onnx", "converters.from_root", "converters.from_keras", "converters.from_torch",
+    "converters.from_jax",
+)  # fmt: skip
 
 
 def frontends() -> tuple[Frontend, ...]:
@@ -39,7 +43,8 @@ def frontends() -> tuple[Frontend, ...]:
 def load(source: str | os.PathLike[str] | Any, options: LoadOptions | None = None) -> Loaded:
     """Read a model file, or take a model in memory, and give it as ONNX.
 
-    :param source: a path, a :class:`convert.spec.Factory`, or a model (``onnx.ModelProto``, ``keras.Model``, ...).
+    :param source: a path, a :class:`convert.spec.Factory`, a :class:`convert.spec.Inside`, or a model
+        (``onnx.ModelProto``, ``keras.Model``, ...).
     :raises convert.errors.LoadError: see the tree in :mod:`convert.errors`.
     """
     options = options or LoadOptions()
@@ -49,6 +54,8 @@ def load(source: str | os.PathLike[str] | Any, options: LoadOptions | None = Non
 
 def _load(source: str | os.PathLike[str] | Any, options: LoadOptions) -> Loaded:
     known = frontends()
+    if isinstance(source, Inside):
+        return _load_file(source.file, known, replace(options, model=source.name))
     if isinstance(source, (str, os.PathLike)):
         path = Path(source).expanduser()
         return _load_file(path, known, options)

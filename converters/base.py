@@ -38,9 +38,10 @@ class LoadOptions:
     :param custom_objects: modules with classes of a Keras model's own.
     :param translations: Python files that register translations of framework operators, or dicts of them.
     :param functions: what becomes of a ``torch.autograd.Function`` that has a static ``symbolic``.
-    :param params: a file of parameters, for a model file that has none.
+    :param params: a file of parameters, or an Orbax folder, for a model that has none.
     :param batch: size of the batch, where the model leaves it open.
-    :param model: ``package.module:factory`` or ``file.py:factory`` for files that hold only parameters.
+    :param model: ``package.module:factory`` or ``file.py:factory`` for files that hold only parameters; the name of one
+        of several models in a ``.root`` file.
     :param example: example inputs (from Python, with a module in memory): positional ones, or a dict of keyword ones.
     :param dynamic_shapes: the example's open dimensions, as ``torch.export`` takes them.
     :param verbose: let the exporter's own output through.
@@ -60,6 +61,26 @@ class LoadOptions:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """A header that lies beside its model, which is in the form it was made of.
+
+    :param name: the model's name in C++.
+    :param header: its text, with what it says of itself at its beginning. It is code: not to be run as it is.
+    :param weights: where its weights are, as ``--weights`` says it.
+    :param digest: SHA-256 of its weight file; "" where it has none of its own.
+    :param build: the SOFIE that made it.
+    :param tensors: what its Session reads, flat, by name.
+    """
+
+    name: str
+    header: str
+    weights: str
+    digest: str
+    build: str
+    tensors: Arrays = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Loaded:
     """A model as ONNX, with what is known of where it came from.
 
@@ -71,6 +92,7 @@ class Loaded:
     :param notes: decisions that the user should know of, one sentence each.
     :param reference: the framework's own answers; None for ONNX files.
     :param examples: inputs that came with the model, by ONNX input name.
+    :param stored: the header that came with it.
     """
 
     model: onnx.ModelProto
@@ -81,6 +103,7 @@ class Loaded:
     notes: tuple[str, ...] = ()
     reference: Reference | None = None
     examples: tuple[Arrays, ...] = field(default=())
+    stored: Stored | None = None
 
 
 class Frontend(Protocol):

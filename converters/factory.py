@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from convert.errors import BadModel
+from converters.places import last_user_line
 from converters.quiet import Attempt, reason
 
 _ADVICE = "write --model package.module:factory or --model file.py:factory, a callable without required arguments"
@@ -48,7 +49,9 @@ def build_with(spec: str, known: Mapping[str, Any]) -> tuple[object, tuple[str, 
     with Attempt() as attempt:
         taken = _taken(factory, known)
         return factory(**taken), tuple(taken)
-    raise BadModel(f"{name}() failed", where=spec, why=reason(attempt.error), advice=_ADVICE) from attempt.error
+    place = last_user_line(attempt.error)
+    where = f"{place} of {spec}" if place else spec
+    raise BadModel(f"{name}() failed", where=where, why=reason(attempt.error), advice=_ADVICE) from attempt.error
 
 
 def _taken(factory: Callable[..., object], known: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,8 +64,8 @@ def _taken(factory: Callable[..., object], known: Mapping[str, Any]) -> dict[str
 
 
 def _is_model(thing: object) -> bool:
-    """A finished module can be called too: torch's, TensorFlow's and its functions."""
-    return any(hasattr(thing, name) for name in ("state_dict", "get_concrete_function", "trainable_variables"))
+    """A finished module can be called too: torch's, TensorFlow's and its functions, Flax's."""
+    return any(hasattr(thing, name) for name in ("state_dict", "get_concrete_function", "trainable_variables", "sow"))
 
 
 def import_home(home: str, spec: str = "") -> ModuleType:

@@ -13,8 +13,8 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
 
+from convert.attempt import Attempt as Attempt
 from convert.errors import ConvertError
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -27,25 +27,6 @@ class Chatter:
 
     text: str = ""
     warnings: list[warnings.WarningMessage] = field(default_factory=list)
-
-
-class Attempt:
-    """Run code that may raise anything: a user's factory, a pickle, an exporter.
-
-    ``error`` is what it raised, or None. Our own errors and KeyboardInterrupt pass through; SystemExit does not: a
-    user's script that ends in ``sys.exit()`` must not end the conversion without a word.
-    """
-
-    error: BaseException | None = None
-
-    def __enter__(self) -> Attempt:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        if not isinstance(error, (Exception, SystemExit)) or isinstance(error, ConvertError):
-            return False
-        self.error = error
-        return True
 
 
 def reason(error: BaseException | None) -> str:

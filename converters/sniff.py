@@ -13,7 +13,6 @@ HEAD = 4096
 
 #: Files that are known but not read: where the bytes stand, the bytes, what it is, what to do.
 _NEAR_MISSES = (
-    (0, b"root", "a ROOT file", "SOFIE's own classes read models stored in it; convert the original model file"),
     (4, b"TFL3", "a TensorFlow Lite model", "convert the original model, or use tflite2onnx"),
     (4, b"ORTM", "an onnxruntime .ort model", "convert the .onnx file that it was made from"),
     (4, b"ET12", "an ExecuTorch program", "convert the torch.export program that it was made from"),

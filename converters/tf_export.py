@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from convert.errors import ExportFailed
+from converters.domains import import_domains
 from converters.graph_nets_tracing import of_known_lengths
 from converters.quiet import Attempt, quietly, reason
 from converters.tf_builder import handler
@@ -117,6 +118,7 @@ def _settle(model: onnx.ModelProto, call: Call) -> None:
             continue  # not used by the model
         kind = made[name].type.tensor_type.elem_type
         wanted.append(onnx.helper.make_tensor_value_info(name, kind, shape))
+    import_domains(model)
     captured = [v for v in model.graph.input if v.name not in call.names]
     del model.graph.input[:]
     model.graph.input.extend([*wanted, *captured])

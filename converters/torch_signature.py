@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 from converters.quiet import Attempt
@@ -61,10 +61,18 @@ def signature(module: torch.nn.Module) -> Signature:
             Argument(a.name, not a.has_default_value(), by_name=a.kwarg_only, make=_SCRIPTED.get(a.type.kind()))
             for a in forward.schema.arguments[1:]
         ))  # fmt: skip
+    return signature_of(module.forward)
+
+
+def signature_of(function: Callable[..., Any], without: Container[str] = ()) -> Signature:
+    """Of any function.
+
+    :param without: names of arguments that are none of the user's inputs.
+    """
     hints: dict[str, Any] = {}
     with Attempt():  # names that only a type checker imports
-        hints = typing.get_type_hints(module.forward)
-    given = inspect.signature(module.forward).parameters.values()
+        hints = typing.get_type_hints(function)
+    given = [p for p in inspect.signature(function).parameters.values() if p.name not in without]
     return Signature(
         tuple(
             Argument(p.name, p.default is p.empty, by_name=p.kind is p.KEYWORD_ONLY, make=_make(hints.get(p.name)))

@@ -16,6 +16,7 @@ from unittest import mock
 import numpy as np
 
 from converters.torch_constants import exact_constants
+from converters.torch_custom import written
 from converters.translations import DECOMPOSITIONS, PYTORCH, STAND_INS
 
 
@@ -32,6 +33,10 @@ class Builder:
         if not operator[0].isupper():
             raise AttributeError(operator)
         return lambda *inputs, **given: self._make(operator, inputs, **given)
+
+    def custom(self, operator: str, *inputs: Any, **given: Any) -> Any:
+        """A node of a domain of the user's: ``g.custom("mylib::Swish", x, beta=1.5)``."""
+        return self._make(operator, inputs, **given)
 
     def constant(self, value: Any, *, like: Any = None) -> Any:
         """A constant tensor; ``like``: of that tensor's dtype; else int64 for whole numbers and float32 for others."""
@@ -158,6 +163,8 @@ def _translated(function: Callable[..., Any]) -> Callable[..., Any]:
         from onnxscript import opset20
 
         def make(operator: str, inputs: Any, *, outputs: int = 1, **attributes: Any) -> Any:
+            if "::" in operator:
+                return written(operator, inputs, attributes, outputs)
             del outputs  # onnxscript knows how many there are
             return getattr(opset20, operator)(*inputs, **attributes)
 

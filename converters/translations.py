@@ -146,10 +146,13 @@ def _name_of(operator: Any) -> str:
 
 
 @contextmanager
-def of_the_users(given: Sequence[str | Mapping[Any, Callable[..., Any]]]) -> Iterator[None]:
+def of_the_users(
+    given: Sequence[str | Mapping[Any, Callable[..., Any]]], *, option: str = "--translations"
+) -> Iterator[None]:
     """Context in which the translations of these Python files and dicts stand before all others.
 
     :param given: dicts are as torch's ``custom_translation_table``, with operators of PyTorch's or their names.
+    :param option: what names the files on the command line.
     :raises convert.errors.BadModel: a file that is not there, or what it raised; a key that is no operator.
     """
     if not given:
@@ -165,8 +168,8 @@ def of_the_users(given: Sequence[str | Mapping[Any, Callable[..., Any]]]) -> Ite
                     pytorch(_name_of(operator))(function)
                 continue
             if not Path(file).expanduser().is_file():
-                raise BadModel(f"no such file: {file}", advice="--translations takes a Python file")
-            import_home(str(Path(file).expanduser()), f"--translations {file}")
+                raise BadModel(f"no such file: {file}", advice=f"{option} takes a Python file")
+            import_home(str(Path(file).expanduser()), f"{option} {file}")
         yield
     finally:
         for registry, held in zip(_REGISTRIES, before, strict=True):

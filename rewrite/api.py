@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -12,8 +13,10 @@ import onnx
 
 import rewrite.rules
 from convert.errors import IllegalOperators, WrongRewrite
+from rewrite.bodies import settle_bodies
 from rewrite.engine import Engine, Step, Stuck
 from rewrite.graph import Graph
+from rewrite.kept import mark
 from rewrite.origin import Origin, origins_of
 from rewrite.passes.densify import densify
 from rewrite.passes.drop_empty_inputs import drop_empty_inputs
@@ -32,7 +35,7 @@ from rewrite.passes.run_in_float32 import STANDS_FOR, reads_bits, run_in_float32
 from rewrite.passes.settle_opset import settle_opset
 from rewrite.passes.unroll_loops import unroll_loops
 from rewrite.passes.write_defaults import write_defaults
-from rewrite.target import Target
+from rewrite.target import Library, Target
 from rewrite.weights import set_aside
 from rewrite.witness import Watch, Witness
 
@@ -75,6 +78,7 @@ class Rewritten:
     :param stuck: nodes that have no way; empty but in analysis.
     :param in_float32: dtypes of the exported model that run in float32, inputs and outputs too.
     :param layout: inputs and outputs that are channels first, where that was asked for.
+    :param kept: names of the outputs of nodes that are left to the library's kernels.
     """
 
     model: onnx.ModelProto
@@ -86,6 +90,7 @@ class Rewritten:
     origins: dict[str, Origin]
     in_float32: frozenset[str] = frozenset()
     layout: Layout = field(default_factory=Layout)
+    kept: frozenset[str] = frozenset()
 
 
 def rewrite_model(
@@ -98,6 +103,7 @@ def rewrite_model(
     witness: Witness | None = None,
     improving: bool = True,
     channels_first: bool = False,
+    library: Library | None = None,
 ) -> Rewritten:
     """Rewrite ``model`` (left as it is) until ``target`` takes every node.
 
@@ -106,6 +112,7 @@ def rewrite_model(
     :param in_float32: dtypes to run in float32; others join them where nodes of theirs have no way.
     :param improving: whether to look for faster forms first (:mod:`rewrite.passes.improve`).
     :param channels_first: whether inputs and outputs change to that layout where the model is channels last.
+    :param library: kernels for nodes that have no way.
     :param witness: sees each pass and each application of a rule; a raise of its ends the rewriting.
     :raises convert.errors.IllegalOperators: every node that has no way, each with its place and reasons.
     :raises convert.errors.LoadError: the model is not valid ONNX.
@@ -114,7 +121,7 @@ def rewrite_model(
     for _ in range(REVIEWS):
         graph = prepare(model, in_float32, witness)
         before = Counter(n.op for n in graph.nodes)
-        engine = Engine(graph, target, witness)
+        engine = Engine(graph, target, witness, library)
         if improving:
             improve(graph, engine.takes, Watch(witness))
             Watch(witness).on_graph(read_sizes_at_hand, graph)
@@ -138,17 +145,25 @@ def rewrite_model(
     Watch(witness).on_graph(drop_no_ops, graph)
     graph.drop_dead()
     written = graph.write(None if outcome.stuck else _checked)
+    mark(written, outcome.kept)
+
+    again = partial(rewrite_model, target=target, analysis=analysis, review=review, witness=witness, library=library)
+    inner = [] if outcome.stuck else settle_bodies(written, lambda body: again(body, in_float32=in_float32))
+    wider = frozenset(d for r in inner for d in r.in_float32) - in_float32
+    if wider:  # what enters a body, or leaves it, has one dtype inside and outside
+        return again(model, in_float32=in_float32 | wider, channels_first=channels_first)
     after = Counter(n.op for n in graph.nodes)
     return Rewritten(
         written,
         before,
         after,
         outcome.native,
-        tuple(outcome.trail),
-        tuple(outcome.stuck),
+        (*outcome.trail, *(s for r in inner for s in r.trail)),
+        (*outcome.stuck, *(s for r in inner for s in r.stuck)),
         dict(graph.origins),
         in_float32,
         layout,
+        frozenset(outcome.kept),
     )
 
 

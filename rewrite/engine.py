@@ -17,7 +17,7 @@ from rewrite.passes.fold_constants import fold
 from rewrite.passes.write_defaults import write_default_attributes
 from rewrite.rule import NodeView, Op, Refusal, operator_of, rules_for
 from rewrite.shape_arithmetic import computes_sizes
-from rewrite.target import Target, Verdict
+from rewrite.target import Library, Target, Verdict
 from rewrite.unsupported import Unsupported, unsupported_node
 from rewrite.witness import Watch, Witness
 
@@ -70,11 +70,15 @@ class Stuck:
 
 @dataclass
 class Outcome:
-    """What legalising did: the trail, what is stuck, and per exported operator how its nodes fared."""
+    """What legalising did: the trail, what is stuck, and per exported operator how its nodes fared.
+
+    :param kept: names of the outputs of nodes that are left to the library's kernels.
+    """
 
     trail: list[Step] = field(default_factory=list)
     stuck: list[Stuck] = field(default_factory=list)
     native: Counter[str] = field(default_factory=Counter)
+    kept: set[str] = field(default_factory=set)
 
 
 #: A node, how many rules made it, and which.
@@ -82,11 +86,14 @@ _Work: TypeAlias = tuple[Node, int, tuple[Step, ...]]
 
 
 class Engine:
-    """Brings a graph to the point where the target takes every node."""
+    """Brings a graph to the point where the target takes every node, or the library has a kernel for it."""
 
-    def __init__(self, graph: Graph, target: Target, witness: Witness | None = None) -> None:
+    def __init__(
+        self, graph: Graph, target: Target, witness: Witness | None = None, library: Library | None = None
+    ) -> None:
         self.graph = graph
         self.target = target
+        self.library = library
         self.watch = Watch(witness)
         self.outcome = Outcome()
         self._verdicts: dict[bytes, Verdict] = {}
@@ -263,10 +270,23 @@ class Engine:
             step = Step(generation, name, origin, before, tuple(n.op for n in made), verdict.reason)
             self.outcome.trail.append(step)
             return step, made
+        if not merged and self.library is not None:
+            why = self._without_kernel(node, self.library)
+            if not why:
+                self.outcome.kept |= {o.name for o in node.outputs}
+                return None, []
+            refusals.append(("the library of kernels", why))
         reasons = tuple((n, r) for n, r in refusals if r)
         dtypes = frozenset(str(t.dtype) for t in (*node.inputs, *node.outputs) if t.name)
         self._stuck.append((node, Stuck(node.op, origin, before, verdict.reason, reasons, dtypes, known)))
         return None, []
+
+    def _without_kernel(self, node: Node, library: Library) -> str:
+        """Why the library has no kernel for the node; "" where it has."""
+        named = [t for t in (*node.inputs, *node.outputs) if t.name]
+        if any(t.dtype is None or t.shape is None for t in named):
+            return "not all of its dtypes and ranks are known"
+        return library.refuses(self.graph.probe(node))
 
     def _is_read(self, tensor: Tensor) -> bool:
         return bool(tensor.outputs) or self.graph.is_output(tensor)

@@ -19,7 +19,11 @@ from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 from onnx_graphsurgeon.ir.tensor import LazyValues
 from onnx_graphsurgeon.logger import G_LOGGER
 
+from convert.custom import CustomOperator, declared
+from convert.custom import Tensor as DeclaredTensor
+from convert.dimensions import expression
 from convert.errors import BadModel
+from rewrite.declared import outputs_for
 from rewrite.order import topological
 from rewrite.origin import Origin, origins_of
 from rewrite.weights import LARGE, put_back, settle_encoding
@@ -421,6 +425,9 @@ def infer(node: Node) -> None:
     :raises onnx.shape_inference.InferenceError: the node is not valid for its inputs.
     """
     domain = node.domain or ""
+    operator = declared(domain, node.op)
+    if operator is not None:
+        _infer_declared(node, operator)
     if domain or not onnx.defs.has(node.op, OPSET, ""):
         return
     types = {t.name: type_proto(t) for t in node.inputs if t.name and t.dtype is not None}
@@ -435,6 +442,26 @@ def infer(node: Node) -> None:
             out.dtype = _numpy_dtype(kind.elem_type)
             if kind.HasField("shape"):
                 out.shape = _sharpest(out, kind.shape)
+
+
+def _infer_declared(node: Node, operator: CustomOperator) -> None:
+    """The same for a custom operator, by its declaration."""
+    given = [t for t in node.inputs if t.name]
+    if any(t.dtype is None or t.shape is None for t in given):
+        return
+    inputs = [_declared_tensor(t) if t.name else None for t in node.inputs]
+    attributes = {k: value(v) if isinstance(v, gs.Constant) else v for k, v in node.attrs.items()}
+    for out, found in zip(
+        node.outputs, outputs_for(operator, attributes, inputs, [o.name for o in node.outputs]), strict=True
+    ):
+        out.dtype = np.dtype(found.dtype)
+        out.shape = found.shape
+
+
+def _declared_tensor(tensor: Tensor) -> DeclaredTensor:
+    small = is_constant(tensor) and np.prod(tensor.shape, dtype=int) <= SMALL
+    shape = tuple(map(expression, tensor.shape))
+    return DeclaredTensor(str(_numpy_dtype(tensor.dtype)), shape, value(tensor) if small else None)
 
 
 def refresh_shapes(node: Node) -> None:

@@ -17,6 +17,13 @@ class Verdict:
     reason: str = ""
 
 
+class Library(Protocol):
+    """Kernels for what neither a target nor a rule takes: asked last."""
+
+    def refuses(self, probe: onnx.ModelProto) -> str:
+        """Why there is no kernel for the last node of ``probe``; "" where there is one: it stays as it is then."""
+
+
 class Target(Protocol):
     """Where the graph is going. Tests use fakes; ``sofie_bridge.target`` has the real one."""
 

@@ -44,7 +44,7 @@ _TRAINING = Unsupported(
     always=True,
 )
 _COUNTED = Unsupported(
-    "the shape of its result depends on the values, and a header has the shapes of all tensors before it runs",
+    "the shape of its result depends on the values",
     "leave selecting to the code around the header, or keep all elements and multiply by a mask",
 )
 _SIZED = Unsupported(
@@ -53,7 +53,7 @@ _SIZED = Unsupported(
     "make its inputs constants of the model, or compute them from shapes: it is computed before the model runs then",
 )
 _CONTROL = Unsupported(
-    "what is run is decided while the model runs, and a header is one fixed sequence of operators",
+    "what is run is decided while the model runs",
     "export with the number of steps, or the condition, as a constant",
 )
 _TEXT = Unsupported("text: a header has tensors of numbers only", "turn text into numbers before the model")
@@ -66,6 +66,11 @@ _TREES = Unsupported(
     "convert trees with conifer (https://github.com/thesps/conifer) or ROOT's RBDT, which are made for them",
 )
 _PICTURE = Unsupported("it decodes files of pictures", "decode before the model")
+
+_CUSTOM = Unsupported(
+    "it is no operator of ONNX's",
+    "declare it, with C++ of your own, and give the declaration with --custom-operators (docs/custom-operators.md)",
+)
 
 _BY_NAME = {
     **dict.fromkeys(
@@ -84,7 +89,7 @@ def unsupported(operator: str, domain: str = "") -> Unsupported | None:
     if domain == ML:
         return _TREES if operator.startswith("TreeEnsemble") else _of_types(operator, domain, ML_OPSET)
     if domain:
-        return None
+        return None if domain.startswith("ai.onnx") else _CUSTOM
     return _BY_NAME.get(operator) or _of_types(operator, domain, OPSET)
 
 

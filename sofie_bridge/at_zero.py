@@ -24,7 +24,7 @@ from sofie_bridge.verify import verify
 
 #: Size of the other open dimensions.
 _OTHERS = 3
-_RECURRENT = ("LSTM", "GRU", "RNN")
+_RECURRENT = ("LSTM", "GRU", "RNN", "Scan")
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from sofie_bridge.at_zero import main; main(sys.argv[2])"
 
 

@@ -19,13 +19,14 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from convert.errors import CompileFailed, EmitError, SofieCrashed, SofieRefused
+from convert.errors import CompileFailed, EmitError, RunFailed, SofieCrashed, SofieRefused
 from sofie_bridge import signature
-from sofie_bridge.emit import Emitted, emit
+from sofie_bridge.emit import Emitted
 from sofie_bridge.memory import checked_memory
 from sofie_bridge.process import run_child
 from sofie_bridge.samples import Array, Arrays
 from sofie_bridge.sofie import Sofie
+from sofie_bridge.stages.emit import emit
 from sofie_bridge.toolchain import Toolchain, compile_shared
 
 #: Models in one translation unit: more would save little and make one that does not compile dearer.
@@ -189,6 +190,8 @@ def _run(pieces: Sequence[Piece], emitted: dict[str, Emitted], library: Path | N
     """Run the pieces in a child, which is started again behind a piece that kills it.
 
     Where others ran before it in the same child, the cause may be theirs: it is tried again at the head of a new one.
+
+    :raises RunFailed: the child failed itself: no word on the code.
     """
     results: dict[str, Ran] = {}
     orders = [_order(p, emitted[p.name], folder) for p in pieces]
@@ -198,6 +201,8 @@ def _run(pieces: Sequence[Piece], emitted: dict[str, Emitted], library: Path | N
         command = [sys.executable, "-c", _START, str(Path(__file__).parents[1]), str(library), str(folder)]
         env = {"OPENBLAS_NUM_THREADS": "1", "PYTHONSAFEPATH": "1", **checked_memory()}
         done = run_child(command, time_limit=SECONDS, env=env)
+        if done.returncode and not done.signal_name and not done.timed_out:
+            raise RunFailed("the process that runs SOFIE's code failed", why=done.stderr.strip()[-1000:])
         head = first
         for k, piece in enumerate(pieces[first:], first):
             told = folder / f"{piece.name}.told.json"

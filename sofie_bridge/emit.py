@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Literal
@@ -14,16 +15,22 @@ import onnx
 from onnx import helper, numpy_helper
 
 from convert.errors import Finding, SofieCrashed, SofieRefused, WrongShapes
+from convert.root_layout import WEIGHTS
 from rewrite.origin import Origin
 from sofie_bridge.names import distinct, identifier, symbols
+from sofie_bridge.root_file import write_directory
+from sofie_bridge.root_session import INNER, around
+from sofie_bridge.samples import Array
+from sofie_bridge.session_weights import read_safetensors
 from sofie_bridge.shapes import disagreements
 from sofie_bridge.sofie import NO_WEIGHT_FILE, SAFETENSORS, Sofie, words
 from sofie_bridge.truncate import truncated
 from sofie_bridge.worker import Answer, Request
 
-Weights = Literal["file", "embed", "safetensors"]
-_OPTIONS: dict[str, int] = {"file": 0, "embed": NO_WEIGHT_FILE, "safetensors": SAFETENSORS}
-_SUFFIXES = {"file": ".dat", "embed": "", "safetensors": ".safetensors"}
+Weights = Literal["file", "embed", "safetensors", "root"]
+#: A ROOT file is filled from the safetensors file that SOFIE writes (see root_session).
+_OPTIONS: dict[str, int] = {"file": 0, "embed": NO_WEIGHT_FILE, "safetensors": SAFETENSORS, "root": SAFETENSORS}
+_SUFFIXES = {"file": ".dat", "embed": "", "safetensors": ".safetensors", "root": ".safetensors"}
 
 #: Whole models: SOFIE takes seconds for hundreds of megabytes.
 SECONDS = 900.0
@@ -54,18 +61,29 @@ class Emitted:
     """A header as SOFIE wrote it, and its weight file where it has one.
 
     :param onnx: the model as SOFIE was given it. :param named: its names; the weights are in that file alone.
+    :param form: where its weights are. :param blob: they as a safetensors file, where SOFIE wrote one.
+    :param described: the header begins with what it is, as it does once it was written (convert.preamble).
+    :param beside: C++ files that it includes, by their places beside it. :param includes: the folders they are in now.
     """
 
     header: Path
     weights: Path | None
     onnx: Path
     named: Named
+    form: Weights = "file"
+    blob: Path | None = None
+    described: bool = False
+    beside: Mapping[Path, Path] = field(default_factory=dict)
+    includes: tuple[Path, ...] = ()
 
 
-def emit(model: onnx.ModelProto, name: str, folder: Path, sofie: Sofie, *, weights: Weights = "file") -> Emitted:
-    """Write ``<name>.hxx``, its weights and the ``<name>.onnx`` that they were made of into ``folder``.
+def emit(
+    model: onnx.ModelProto, name: str, folder: Path, sofie: Sofie, *, weights: Weights = "file", root: str = ""
+) -> Emitted:
+    """Write ``<name>.hxx``, its weights and the ``.onnx`` that they were made of into ``folder``.
 
     :param model: rewritten, every node legal, shapes inferred.
+    :param root: name of the ROOT file for ``weights="root"``; by default ``<name>.root``.
     :raises SofieRefused: SOFIE takes each node but not the whole; with SOFIE's words.
     :raises SofieCrashed: with the node that causes it.
     :raises WrongShapes: every tensor whose shape or type SOFIE sees otherwise.
@@ -73,10 +91,13 @@ def emit(model: onnx.ModelProto, name: str, folder: Path, sofie: Sofie, *, weigh
     if not model.graph.node:
         raise SofieRefused("the model computes nothing", why="SOFIE crashes on a graph without nodes")
     named = with_cpp_names(model, name)
-    path = folder / f"{named.name}.onnx"
+    stem = named.name + (INNER if weights == "root" else "")
+    path = folder / f"{stem}.onnx"
     onnx.save(named.model, path)
-    header = folder / f"{named.name}.hxx"
+    header = folder / f"{stem}.hxx"
     answer = _generate(named, path, header, _OPTIONS[weights], sofie)
+    if answer.outcome == "lacking":
+        raise SofieRefused(f"this SOFIE does not write --weights {weights}", why=answer.words, advice="other --weights")
     if answer.outcome != "generated":
         path.unlink()
         _raise(model, named, answer, folder, sofie)
@@ -89,10 +110,43 @@ def emit(model: onnx.ModelProto, name: str, folder: Path, sofie: Sofie, *, weigh
             findings=tuple(Finding(w) for w in wrong),
             advice="report this with the model: a rule is missing",
         )
-    header.write_text(re.sub(r"\A//Code generated automatically by SOFIE[^\n]*\n", "", text))
-    file = folder / (named.name + _SUFFIXES[weights])
+    header.write_text(re.sub(r"\A//Code generated automatically by (?:SOFIE|TMVA)[^\n]*\n", "", text))
+    file = folder / (stem + _SUFFIXES[weights])
     del named.model.graph.initializer[:]  # a copy of the weights less
-    return Emitted(header, file if _SUFFIXES[weights] and file.exists() else None, path, named)
+    held = file if _SUFFIXES[weights] and file.exists() else None
+    blob = held if _OPTIONS[weights] == SAFETENSORS else None
+    if weights == "root":
+        if blob is None:  # nothing to read, from whatever file
+            return replace(emit(model, name, folder, sofie, weights="safetensors"), form="root")
+        return _with_root(Emitted(header, held, path, named, weights, blob), blob, root or f"{named.name}.root")
+    return Emitted(header, held, path, named, weights, blob)
+
+
+def _with_root(emitted: Emitted, blob: Path, file: str) -> Emitted:
+    """The same with the weights in a ROOT file, and a Session that reads them there."""
+    name, folder = emitted.named.name, emitted.header.parent
+    header, tensors = folder / f"{name}.hxx", read_safetensors(blob)
+    header.write_text(around(emitted.header.read_text(), name, tensors, file=file, folder=f"{name}/{WEIGHTS}"))
+    write_directory(folder / file, name, {f"{WEIGHTS}/{n}": a for n, a in tensors.items()})
+    return replace(emitted, header=header, weights=folder / file)
+
+
+def session_tensors(emitted: Emitted, sofie: Sofie, folder: Path) -> dict[str, Array]:
+    """What the header's Session reads, flat, by SOFIE's names; SOFIE is asked once more where it wrote no blob.
+
+    :param folder: for what SOFIE writes.
+    :raises SofieRefused: it does not write safetensors of this model.
+    """
+    if emitted.blob is not None:
+        return read_safetensors(emitted.blob)
+    header = folder / "session.hxx"
+    answer = _generate(emitted.named, emitted.onnx, header, SAFETENSORS, sofie)
+    if answer.outcome != "generated" and emitted.form == "embed":
+        return {}  # of several stages, with all weights in the header: there is no Session that reads any
+    if answer.outcome != "generated":
+        raise SofieRefused("SOFIE does not write the weights as safetensors", why=words(answer))
+    blob = header.with_suffix(".safetensors")
+    return read_safetensors(blob) if blob.exists() else {}
 
 
 def _generate(named: Named, path: Path, header: Path | None, options: int, sofie: Sofie) -> Answer:
@@ -128,10 +182,10 @@ def with_cpp_names(model: onnx.ModelProto, name: str) -> Named:
     for serial, node in enumerate(renamed.graph.node):
         node.name = f"op_{serial}"
         node.doc_string = ""
-        for field in (node.input, node.output):
-            names = [tensors.get(n, n) for n in field]
-            del field[:]
-            field.extend(names)
+        for side in (node.input, node.output):
+            names = [tensors.get(n, n) for n in side]
+            del side[:]
+            side.extend(names)
     renamed.graph.doc_string = renamed.doc_string = ""
     _unshare(renamed.graph)
     _read_apart(renamed.graph)

@@ -43,6 +43,7 @@ def build(
     toolchain: Toolchain | None = None,
     optimise: str = "-O2",
     includes: Sequence[Path] = (),
+    definitions: Sequence[str] = (),
     time_limit: float = 900.0,
 ) -> Built:
     """Compile a header, or take it from the cache. Arguments and errors as for :func:`load`."""
@@ -68,6 +69,7 @@ def build(
                 None,
                 toolchain or toolchains.find(),
                 optimise=optimise,
+                definitions=definitions,
                 includes=(header.parent, *includes),
                 time_limit=time_limit,
             )

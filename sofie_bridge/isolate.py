@@ -30,6 +30,8 @@ def run_header(
     *,
     toolchain: Toolchain | None = None,
     optimise: str = "-O2",
+    definitions: Sequence[str] = (),
+    includes: Sequence[Path] = (),
     time_limit: float = 300.0,
     memory_limit: int | None = None,
 ) -> list[dict[str, Array]]:
@@ -48,7 +50,9 @@ def run_header(
     """
     if not samples:
         raise BadSamples("no samples to run the header on", where=str(header_path))
-    built = build(header_path, weights, toolchain=toolchain, optimise=optimise)
+    built = build(
+        header_path, weights, toolchain=toolchain, optimise=optimise, definitions=definitions, includes=includes
+    )
     with tempfile.TemporaryDirectory(prefix="sofie-run-") as name:
         folder = Path(name)
         for index, sample in enumerate(samples):

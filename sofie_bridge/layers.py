@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 
 from convert.errors import RunFailed
+from rewrite.declared import infer_declared
 from sofie_bridge.compare import Comparison, Tolerance, compare
 from sofie_bridge.header import Built, Header, build
 from sofie_bridge.noise import most, moves
@@ -33,8 +34,9 @@ _SINK = (
     'extern "C" __attribute__((visibility("default"), used)) inline '
     "void (*sofie_layer)(char const *, void const *) = nullptr;\n"
 )
-#: Where an operator begins: "//----  operator Conv op_0", "//------ RELU", "///--------Reshape operator 6".
-_OPERATOR = re.compile(r"^[ \t]*//+[ \t]*-{3,}.*$", re.MULTILINE)
+#: Where an operator begins: "//----  operator Conv op_0", "//------ RELU", "///--------Reshape operator 6". Not where
+#: one goes on: "//--- applying RELU to output" of a Gemm that took the Relu behind it.
+_OPERATOR = re.compile(r"^[ \t]*//+[ \t]*-{3,}(?! *applying ).*$", re.MULTILINE)
 _BODY = re.compile(r"^(?:inline )?void doInfer\([^;{]*\)\s*\{|\binfer\s*\([^;{}]*\)\s*\{", re.MULTILINE)
 _TENSOR = re.compile(r"\btensor_(\w+)")
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from sofie_bridge.layers import main; main(sys.argv[2])"
@@ -90,6 +92,9 @@ def layers(
 def with_all_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy whose every tensor of known type is an output."""
     inferred = onnx.shape_inference.infer_shapes(model)
+    while found := infer_declared(inferred):
+        inferred.graph.value_info.extend(found)
+        inferred = onnx.shape_inference.infer_shapes(inferred)
     known = {o.name for o in inferred.graph.output}
     made = {o for n in inferred.graph.node for o in n.output}
     inferred.graph.output.extend(
@@ -103,14 +108,16 @@ def instrumented(text: str, wanted: Sequence[str]) -> str:
 
     :param wanted: plain names (:func:`plain_name`).
     """
-    bodies = list(_BODY.finditer(text))
-    if not bodies:
+    for found in reversed(list(_BODY.finditer(text))):
+        start = found.end()
+        end = re.compile(r"^\}", re.MULTILINE).search(text, start)
+        body = text[start : end.start() if end else len(text)]
+        marks = [m.start() for m in _OPERATOR.finditer(body)]
+        if marks:  # the last that has operators: an infer behind it may be one around it
+            break
+    else:
         raise RunFailed("the header has no code to look into", advice="compare its outputs alone, without --layers")
-    start = bodies[-1].end()
-    end = re.compile(r"^\}", re.MULTILINE).search(text, start)
-    body = text[start : end.start() if end else len(text)]
-    marks = [m.start() for m in _OPERATOR.finditer(body)]
-    pieces, left = [body[: marks[0] if marks else len(body)]], set(wanted)
+    pieces, left = [body[: marks[0]]], set(wanted)
     for begin, stop in zip(marks, [*marks[1:], len(body)], strict=True):
         piece = body[begin:stop]
         given = [n for n in dict.fromkeys(_TENSOR.findall(piece)) if plain_name(n) in left]
@@ -141,7 +148,7 @@ def _run(
         copy = folder / header.name
         copy.write_text(instrumented(header.read_text(encoding="utf-8"), list(wanted)), encoding="utf-8")
         beside = build(header, weights, toolchain=toolchain, optimise="-O0").weights
-        built = build(copy, beside or None, toolchain=toolchain, optimise="-O0")
+        built = build(copy, beside or None, toolchain=toolchain, optimise="-O0", includes=(header.parent,))
         np.savez(folder / "in.npz", *inputs.values())
         order = {
             "library": str(built.library), "names": asdict(built.names), "weights": built.weights,

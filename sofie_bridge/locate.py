@@ -13,13 +13,13 @@ import onnx
 from convert.errors import BadSamples, EmitError, VerifyError
 from rewrite.origin import Origin
 from sofie_bridge.compare import Tolerance, compare
-from sofie_bridge.emit import emit
 from sofie_bridge.isolate import run_header
 from sofie_bridge.measure import with_noise
 from sofie_bridge.noise import noise
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Array, Arrays, Sample, make_samples
 from sofie_bridge.sofie import Sofie
+from sofie_bridge.stages.emit import emit
 from sofie_bridge.toolchain import Toolchain
 from sofie_bridge.truncate import truncated
 
@@ -121,6 +121,7 @@ class Locator:
                 [{names[n]: a for n, a in arrays.items()} for arrays in samples],
                 toolchain=self._toolchain,
                 optimise="-O0",
+                includes=emitted.includes,
                 time_limit=SECONDS,
                 memory_limit=None,
             )

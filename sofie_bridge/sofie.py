@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
-from functools import cache
-from importlib import metadata, util
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from convert.errors import SofieCrashed
+from sofie_bridge import backends
+from sofie_bridge.backends import DEFAULT
+from sofie_bridge.backends.base import NO_WEIGHT_FILE as NO_WEIGHT_FILE
+from sofie_bridge.backends.base import SAFETENSORS as SAFETENSORS
 from sofie_bridge.worker import Answer, Request, receive, send
 
-#: SOFIE's options (``sofie.Options``).
-NO_WEIGHT_FILE = 2
-SAFETENSORS = 256
 
+def build(backend: str = DEFAULT) -> str:
+    """Version and content of the installed SOFIE of a backend: what a verdict holds for.
 
-@cache
-def build() -> str:
-    """Version and content of the installed SOFIE: what a verdict holds for."""
-    spec = util.find_spec("sofie")
-    if spec is None or spec.origin is None:
-        raise SofieCrashed("SOFIE is not installed", advice="pip install sofie==0.1.0")
-    digest = hashlib.sha256()
-    for library in sorted(Path(spec.origin).parent.glob("*.so")):
-        digest.update(library.read_bytes())
-    return f"pysofie-{metadata.version('sofie')}-{digest.hexdigest()[:12]}"
+    :raises convert.errors.ConvertError: it is not installed; with how to get it.
+    """
+    return backends.backend(backend).build()
 
 
 #: ``python -m`` would put the current folder first in the search path, whatever modules lie there.
@@ -39,14 +32,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 sys.path.insert(0, sys.argv[1])
 from sofie_bridge.worker import main
-main(Path(sys.argv[2]))
+main(Path(sys.argv[2]), sys.argv[3])
 """
 
 
 class Sofie:
-    """A worker process, started at the first request. A context manager; ending it leaves no process behind."""
+    """A worker process, started at the first request. A context manager; ending it leaves no process behind.
 
-    def __init__(self) -> None:
+    :param backend: which SOFIE, see :mod:`sofie_bridge.backends`.
+    """
+
+    def __init__(self, backend: str = DEFAULT) -> None:
+        self.backend = backend
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: TemporaryDirectory[str]
 
@@ -58,7 +55,7 @@ class Sofie:
         if self._process is None:
             self._folder = TemporaryDirectory(prefix="sofie-worker-")
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, str(Path(__file__).parents[1]), self._folder.name],
+                [sys.executable, "-c", _START, str(Path(__file__).parents[1]), self._folder.name, self.backend],
                 env={**os.environ, "PYTHONSAFEPATH": "1"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

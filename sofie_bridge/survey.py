@@ -25,6 +25,7 @@ from pathlib import Path
 import onnx
 from onnx import numpy_helper
 
+from sofie_bridge.backends import DEFAULT, NAMES
 from sofie_bridge.measure import Measured, measure
 from sofie_bridge.sofie import Sofie, build
 from sofie_bridge.toolchain import find
@@ -111,16 +112,16 @@ def _spreads(probe: onnx.ModelProto) -> bool:
 
 
 @cache
-def trusted() -> frozenset[str]:
+def trusted(backend: str = DEFAULT) -> frozenset[str]:
     """Families that were right at every point of the survey that SOFIE took, of this build; none without a survey."""
-    path = DATA / f"{build()}.json"
+    path = DATA / f"{build(backend)}.json"
     if not path.exists():
         return frozenset()
     families = json.loads(path.read_text())["families"]
     return frozenset(f for f, rungs in families.items() if rungs.get("right") and not any(rungs.get(b) for b in BAD))
 
 
-def run(points: Sequence[onnx.ModelProto], state: Path) -> dict[str, Measured]:
+def run(points: Sequence[onnx.ModelProto], state: Path, backend: str = DEFAULT) -> dict[str, Measured]:
     """Measure the points that ``state`` does not hold yet, on all cores, saving as it goes; all results by probe."""
     done: dict[str, Measured] = {}
     if state.exists():
@@ -130,7 +131,7 @@ def run(points: Sequence[onnx.ModelProto], state: Path) -> dict[str, Measured]:
     parts = deque(keys[start : start + STEP] for start in range(0, len(keys), STEP))
     while parts:
         wave = [parts.popleft() for _ in range(min(os.cpu_count() or 1, len(parts)))]
-        for part, found in zip(wave, _wave([[left[k] for k in part] for part in wave]), strict=True):
+        for part, found in zip(wave, _wave([[left[k] for k in part] for part in wave], backend), strict=True):
             if found is not None:
                 done |= dict(zip(part, found, strict=True))
             elif len(part) == 1:
@@ -143,11 +144,11 @@ def run(points: Sequence[onnx.ModelProto], state: Path) -> dict[str, Measured]:
     return {_key(p): done[_key(p)] for p in points}
 
 
-def _wave(parts: Sequence[Sequence[bytes]]) -> list[list[Measured] | None]:
+def _wave(parts: Sequence[Sequence[bytes]], backend: str) -> list[list[Measured] | None]:
     """Measure each part in a process of its own; None for one that died, as onnxruntime does of an integer over 0."""
     found: list[list[Measured] | None] = []
     pools = [ProcessPoolExecutor(1, mp_context=get_context("spawn")) for _ in parts]
-    futures = [pool.submit(_measured, part) for pool, part in zip(pools, parts, strict=True)]
+    futures = [pool.submit(_measured, part, backend) for pool, part in zip(pools, parts, strict=True)]
     for pool, future in zip(pools, futures, strict=True):
         with pool:
             try:
@@ -157,9 +158,9 @@ def _wave(parts: Sequence[Sequence[bytes]]) -> list[list[Measured] | None]:
     return found
 
 
-def _measured(part: Sequence[bytes]) -> list[Measured]:
+def _measured(part: Sequence[bytes], backend: str) -> list[Measured]:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))  # run-time shapes can ask for anything
-    with Sofie() as sofie:
+    with Sofie(backend) as sofie:
         return measure([onnx.ModelProto.FromString(p) for p in part], sofie, find(), masked=True)
 
 
@@ -193,16 +194,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     p = argparse.ArgumentParser(prog="python -m sofie_bridge.survey", description=__doc__.splitlines()[0])
     p.add_argument("--table", action="store_true", help="print the docs' page of the data there is; measure nothing")
-    if p.parse_args(arguments).table:
+    p.add_argument("--backend", default=DEFAULT, choices=NAMES, help="which SOFIE")
+    options = p.parse_args(arguments)
+    if options.table:
         sys.stdout.write(markdown(families()))
         return
     wanted = list(points())
-    results = run(wanted, folder("survey") / f"{build()}.json")
+    made_by = build(options.backend)
+    results = run(wanted, folder("survey") / f"{made_by}.json", options.backend)
     DATA.mkdir(exist_ok=True)
-    content = {"build": build(), "points": len(wanted), "families": summary(wanted, results)}
-    (DATA / f"{build()}.json").write_text(json.dumps(content, indent=1) + "\n")
+    content = {"build": made_by, "points": len(wanted), "families": summary(wanted, results)}
+    (DATA / f"{made_by}.json").write_text(json.dumps(content, indent=1) + "\n")
     rungs = Counter(m.outcome for m in results.values())
-    sys.stdout.write(f"{DATA / build()}.json: " + ", ".join(f"{n} {o}" for o, n in rungs.most_common()) + "\n")
+    sys.stdout.write(f"{DATA / made_by}.json: " + ", ".join(f"{n} {o}" for o, n in rungs.most_common()) + "\n")
 
 
 if __name__ == "__main__":

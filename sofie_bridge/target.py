@@ -45,7 +45,7 @@ class SofieTarget:
     def judge(self, probe: onnx.ModelProto) -> Verdict:
         if not _is_whole(probe):
             return Verdict(False, "SOFIE's code for bodies of control flow cannot be measured node by node")
-        kept = verdicts().get(_key(probe))
+        kept = verdicts().get(self._key(probe))
         if kept is not None:
             return Verdict(**json.loads(kept))
         verdict, lasting = self._ask(probe)
@@ -58,8 +58,9 @@ class SofieTarget:
 
         :returns: whether one of them is wrong, and so no longer legal.
         """
-        waiting = {_key(p): p for p in probes if family(p) not in trusted()}
-        waiting = {k: p for k, p in waiting.items() if verdicts().get(_right(p)) is None and self.judge(p).legal}
+        known = trusted(self._sofie.backend)
+        waiting = {self._key(p): p for p in probes if family(p) not in known}
+        waiting = {k: p for k, p in waiting.items() if verdicts().get(self._right(p)) is None and self.judge(p).legal}
         wrong = 0
         for probe, found in zip(
             waiting.values(),
@@ -67,7 +68,7 @@ class SofieTarget:
             strict=True,
         ):
             if found.outcome in ("right", "unjudged"):
-                verdicts().set(_right(probe), found.outcome)
+                verdicts().set(self._right(probe), found.outcome)
             elif found.words:  # without words it was not SOFIE's doing: a busy machine had a part in it
                 self.condemn(probe, found.words)
                 wrong += 1
@@ -78,7 +79,18 @@ class SofieTarget:
         self._keep(probe, Verdict(False, f"SOFIE takes it and gets it wrong: {words}"))
 
     def _keep(self, probe: onnx.ModelProto, verdict: Verdict) -> None:
-        verdicts().set(_key(probe), json.dumps({"legal": verdict.legal, "reason": verdict.reason}))
+        verdicts().set(self._key(probe), json.dumps({"legal": verdict.legal, "reason": verdict.reason}))
+
+    def _right(self, probe: onnx.ModelProto) -> str:
+        """Where it is kept, beside the verdicts, that the probe was measured and is right, and how it was measured."""
+        infos = (*probe.graph.input, *probe.graph.output)
+        is_open = any(d.dim_param for i in infos for d in i.type.tensor_type.shape.dim)
+        how = "measured in checked memory, for larger sizes and none:" if is_open else "measured in used memory:"
+        return how + self._key(probe)
+
+    def _key(self, probe: onnx.ModelProto) -> str:
+        content = probe.SerializeToString(deterministic=True)
+        return f"{build(self._sofie.backend)}:{hashlib.sha256(content).hexdigest()}"
 
     def _ask(self, probe: onnx.ModelProto) -> tuple[Verdict, bool]:
         """The verdict; and is it SOFIE's own, or did a busy machine have a part in it?"""
@@ -92,19 +104,7 @@ class SofieTarget:
         return Verdict(not wrong, "; ".join(wrong)), True
 
 
-def _right(probe: onnx.ModelProto) -> str:
-    """Where it is kept, beside the verdicts, that the probe was measured and is right, and how it was measured."""
-    infos = (*probe.graph.input, *probe.graph.output)
-    is_open = any(d.dim_param for i in infos for d in i.type.tensor_type.shape.dim)
-    how = "measured in checked memory, for larger sizes and none:" if is_open else "measured in used memory:"
-    return how + _key(probe)
-
-
 def _is_whole(probe: onnx.ModelProto) -> bool:
     """Can it be run by itself? A body of control flow reads what is around it."""
     kinds = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
     return all(a.type not in kinds for node in probe.graph.node for a in node.attribute)
-
-
-def _key(probe: onnx.ModelProto) -> str:
-    return f"{build()}:{hashlib.sha256(probe.SerializeToString(deterministic=True)).hexdigest()}"

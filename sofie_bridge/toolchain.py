@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from convert.errors import CompileFailed, Finding, NoCompiler, UsageError
-from sofie_bridge import cache
+from sofie_bridge import cache, root_install
 from sofie_bridge.process import run_child
 
 #: Environment variable with the linker flags of a BLAS ("-lopenblas").
@@ -116,6 +116,8 @@ def compile_shared(
 ) -> Path:
     """Compile ``source`` into a shared library, or take it from the cache.
 
+    What includes ROOT's headers gets ROOT's flags as well.
+
     :param output: where the library is also put; None to leave it in the cache only.
     :param optimise: optimisation flags; none that changes the meaning of arithmetic.
     :param native: use all of this processor's instructions.
@@ -132,13 +134,16 @@ def compile_shared(
     flags = [*_ALWAYS, *_BY_FAMILY[toolchain.family], *wanted, *(["-march=native"] if native else [])]
     flags += [*toolchain.blas_cflags, *(f"-D{d}" for d in definitions), *(f"-I{folder}" for folder in includes)]
     texts = _texts(source, tuple(includes))
-    place = cache.key(*toolchain.command, toolchain.version, *flags, *toolchain.blas_ldflags, _cpu(), *texts)
+    of_root, root_libraries = root_install.flags(texts, toolchain.family)
+    flags += of_root
+    libraries = (*toolchain.blas_ldflags, *root_libraries)
+    place = cache.key(*toolchain.command, toolchain.version, *flags, *libraries, _cpu(), *texts)
     library = cache.entry("library", place)
     if library.exists():
         os.utime(library)  # what is used stays when the cache is pruned
     else:
         with cache.publish(library) as scratch:
-            _compile([*toolchain.command, *flags, str(source), "-o", str(scratch), *toolchain.blas_ldflags], time_limit)
+            _compile([*toolchain.command, *flags, str(source), "-o", str(scratch), *libraries], time_limit)
     if output is not None:
         with cache.publish(output) as scratch:
             shutil.copyfile(library, scratch)

@@ -106,6 +106,7 @@ def verify(
         [{inputs[n]: a for n, a in arrays.items() if n in inputs} for arrays in asked.inputs],
         toolchain=toolchain,
         optimise="-O2",
+        includes=emitted.includes,
         time_limit=seconds,
         memory_limit=None,
     )

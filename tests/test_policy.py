@@ -19,10 +19,17 @@ PACKAGES = ("convert", "converters", "rewrite", "sofie_bridge")
 #: Where ctypes stands outside sofie_bridge: to flush C's own buffers before a framework's output is redirected.
 FLUSHES = "converters/quiet.py:"
 #: Modules of ``convert`` that everybody may import: they import nothing of ours but each other.
-LEAVES = ("convert.errors", "convert.spec")
+LEAVES = (
+    "convert.attempt",
+    "convert.custom",
+    "convert.dimensions",
+    "convert.errors",
+    "convert.root_layout",
+    "convert.spec",
+)
 FRAMEWORKS = ("torch", "tensorflow", "keras", "tf_keras", "jax", "flax")
 #: Packages by the names that are imported, where those are others.
-IMPORTED_AS = {"tensorflow_cpu": "tensorflow"}
+IMPORTED_AS = {"tensorflow_cpu": "tensorflow", "orbax_checkpoint": "orbax"}
 #: Imported where they are installed, and in no extra: tf_keras asks for tensorflow by another name than ours (see
 #: pyproject.toml), torch_geometric is only there for its users.
 BESIDES = ("tf_keras", "torch_geometric")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from convert.report import Report, Stage
     from convert.request import Request
 
-_PARTS = {".hxx": "header", ".dat": "weights", ".safetensors": "weights"}
+_PARTS = {".hxx": "header", ".dat": "weights", ".safetensors": "weights", ".root": "weights"}
 
 #: In the task's folder: what is to be done, the stage that it is at, what became of it.
 TASK, STAGE, ROW = "task.json", "stage", "row.json"

@@ -66,7 +66,7 @@ class Suite(Protocol):
 
 
 #: Modules by the name on the command line.
-SUITES = {"keras": "convert.sweep.keras_cases", "torch": "convert.sweep.torch_cases"}
+SUITES = {"jax": "convert.sweep.jax_cases", "keras": "convert.sweep.keras_cases", "torch": "convert.sweep.torch_cases"}
 
 #: Size of a fixed batch.
 BATCH = 3

@@ -13,9 +13,9 @@ from time import perf_counter
 from convert.sweep.case import SUITES, Case, suite_of, without_case
 from convert.sweep.driver import sweep
 from convert.sweep.outcome import Fate, Result
-from convert.sweep.table import failing, page, summary
+from convert.sweep.table import failing, page, shares, summary
 
-_TITLES = {"keras": "Keras", "torch": "PyTorch"}
+_TITLES = {"jax": "JAX and Flax", "keras": "Keras", "torch": "PyTorch"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = progress.found
     sys.stderr.write(f"\r{perf_counter() - progress.start:.0f} s           \n")
     sys.stdout.writelines(f"{line}\n" for line in failing(chosen, found))
+    sys.stdout.writelines(f"{line}\n" for line in shares(chosen, found))
     sys.stdout.write(summary(chosen, found) + "\n")
     if options.markdown:
         command = f"python -m convert.sweep {options.suite} --markdown {options.markdown}"

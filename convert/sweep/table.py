@@ -27,6 +27,25 @@ def summary(cases: Sequence[Case], results: Results) -> str:
     )
 
 
+def shares(cases: Sequence[Case], results: Results) -> list[str]:
+    """One line for each module of the framework: cases that are right, and names all of whose cases are."""
+    modules: dict[str, dict[str, list[bool]]] = {}
+    for case in cases:
+        if not case.refuses:
+            module, _, _ = case.name.rpartition(".")
+            right = results[str(case)].outcome == "right"
+            modules.setdefault(module, {}).setdefault(case.name, []).append(right)
+    return [
+        f"{module}: {sum(map(sum, names.values()))} of {sum(map(len, names.values()))} cases right, "
+        f"{sum(map(all, names.values()))} of {len(names)} names in all of theirs ({_share(names)})"
+        for module, names in sorted(modules.items())
+    ]
+
+
+def _share(names: Mapping[str, Sequence[bool]]) -> str:
+    return f"{sum(map(all, names.values())) / len(names):.1%}"
+
+
 def failing(cases: Sequence[Case], results: Results) -> list[str]:
     """One line for each case that is not right, unless it is to be refused and is."""
     lines = []
@@ -51,6 +70,8 @@ def page(suite: Suite, title: str, command: str, results: Results) -> str:
         f"This page is what `{command}` prints.",
         "",
         f"{summary(cases, results)}.",
+        "",
+        *(f"- {line}" for line in shares(cases, results)),
         "",
         "- right: with the batch open, unless *fixed batch* says that the batch has to be given a size with `--batch`.",
         "- refused: the conversion ends with an error that names the operator and the place, and writes nothing.",

@@ -36,7 +36,6 @@ def _npy() -> bytes:
     ("name", "content", "says"),
     [
         ("m.onnx", b"", "empty"),
-        ("m.root", b"root\0\0\0" + b"\0" * 99, "ROOT"),
         ("m.keras", _zip("a.txt"), "zip archive without a model"),
         ("m.h5", b"hello, this is text", "named .h5, but its content is not that of a Keras model"),
         ("m.pt", _zip("a.txt"), "zip archive without a model"),

@@ -9,6 +9,7 @@ import onnx
 import onnx.parser
 import pytest
 
+from convert.errors import RunFailed
 from rewrite.api import prepare
 from sofie_bridge import batch
 from sofie_bridge.batch import Piece, run_pieces
@@ -87,8 +88,14 @@ def test_code_that_dies_is_that_pieces_result(sofie: Sofie, monkeypatch: pytest.
     assert [r.outcome for r in ran] == ["ran", "died", "ran"]
 
 
+def test_a_child_that_fails_itself_says_nothing_of_the_code(sofie: Sofie, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "_START", "raise ImportError('a module that is gone')")
+    with pytest.raises(RunFailed, match="a module that is gone"):
+        measure([probe(RIGHT)], sofie, find())
+
+
 def test_review_makes_wrong_nodes_illegal_and_measures_each_once(sofie: Sofie, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sofie_bridge.target.trusted", frozenset)
+    monkeypatch.setattr("sofie_bridge.target.trusted", lambda _: frozenset())
     target = SofieTarget(sofie)
     right, wrong = probe(RIGHT), probe(WRONG)
     assert target.judge(wrong).legal
@@ -106,6 +113,6 @@ def test_families_of_the_survey_are_trusted(sofie: Sofie, monkeypatch: pytest.Mo
     assert family(probe(SPREAD_ONCE)).endswith(" open")
     assert family(probe(CUT)).endswith(" cut")
     assert family(probe(TAIL)).endswith(" open")
-    monkeypatch.setattr("sofie_bridge.target.trusted", lambda: frozenset({"Relu(float/1)"}))
+    monkeypatch.setattr("sofie_bridge.target.trusted", lambda _: frozenset({"Relu(float/1)"}))
     monkeypatch.setattr("sofie_bridge.target.measure", lambda *_: pytest.fail("a trusted family was measured"))
     assert not SofieTarget(sofie).review([model])

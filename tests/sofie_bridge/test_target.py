@@ -95,7 +95,7 @@ def test_verdicts_are_kept_by_build(sofie: Sofie, store: Store, monkeypatch: pyt
     monkeypatch.setattr(sofie, "ask", nothing)
     assert target.judge(probe(RELU)) == first
     assert target.judge(probe(RELU.replace("x", "other"))) == first
-    monkeypatch.setattr(module, "build", lambda: "another")
+    monkeypatch.setattr(module, "build", lambda _: "another")
     with pytest.raises(AssertionError, match="asked again"):
         target.judge(probe(RELU))
 

@@ -6,7 +6,8 @@ import inspect
 from typing import Any
 
 from convert.sweep.case import Case
-from convert.sweep.torch_cases.written import calls, many
+from convert.sweep.torch_cases.written import calls
+from convert.sweep.written import many
 
 _POSITIVE, _PROBABILITY = "x.abs() + 0.1", "x.tanh() * 0.4 + 0.5"
 #: Matrices that have an inverse, and that have a Cholesky decomposition.

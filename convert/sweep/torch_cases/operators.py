@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from convert.sweep.case import Case
-from convert.sweep.torch_cases.written import calls, many
+from convert.sweep.torch_cases.written import calls
+from convert.sweep.written import many
 
 _UNIT, _POSITIVE, _MANY = "x.tanh() * 0.9", "x.abs() + 0.1", "x.abs() + 1.1"
 _INDEX = "i.clamp(0, 2)"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from convert.sweep.case import Case
 from convert.sweep.torch_cases.build import Shape, built, calling
+from convert.sweep.written import names_in
 
 #: Tensors that arguments may name: dtype and shape.
 TENSORS: dict[str, tuple[str, Shape]] = {
@@ -25,7 +25,6 @@ TENSORS: dict[str, tuple[str, Shape]] = {
     "c": ("bool", ("N", 3, 4)),
     "d": ("bool", ("N", 3, 4)),
 }
-_NAME = re.compile(rf"(?<![\w.'])([{''.join(TENSORS)}])\b(?!\s*=(?!=))")
 
 
 def calls(module: str, table: Mapping[str, Iterable[str]], refuses: str = "") -> list[Case]:
@@ -37,7 +36,7 @@ def calls(module: str, table: Mapping[str, Iterable[str]], refuses: str = "") ->
 
 
 def _call(name: str, given: str, refuses: str) -> Case:
-    names = sorted(set(_NAME.findall(given)))
+    names = names_in(given, TENSORS)
 
     def make(torch: Any) -> Any:
         # The words of the case are what is called: written once, they cannot say another thing.
@@ -45,8 +44,3 @@ def _call(name: str, given: str, refuses: str) -> Case:
 
     specs = [TENSORS[n] for n in names]
     return built(name, given, [shape for _, shape in specs], make, dtype=[dtype for dtype, _ in specs], refuses=refuses)
-
-
-def many(names: str, *given: str) -> dict[str, tuple[str, ...]]:
-    """The same arguments for all of these names."""
-    return dict.fromkeys(names.split(), given)
