@@ -45,6 +45,7 @@ from sofie_bridge.stages.emit import emit
 from sofie_bridge.stages.library import Library
 from sofie_bridge.stages.notes import notes_on
 from sofie_bridge.stages.target import StagedTarget
+from sofie_bridge.stages.unseen import unseen_branches
 from sofie_bridge.stored import read_sets
 from sofie_bridge.target import SofieTarget
 from sofie_bridge.toolchain import Toolchain
@@ -282,6 +283,7 @@ class _Steps:
         framework = f" and {loaded.reference.name}" if loaded.reference else ""
         against = f"{seen.reference}{framework}, {len(seen.samples)} sets of inputs"
         self._note_zeros(loaded, rewritten, emitted, compiler)
+        self.report.notes += [n for n in unseen_branches(rewritten.model, self.samples) if n not in self.report.notes]
         self.report.least = {emitted.named.symbols[s]: n for s, n in least_sizes(rewritten.model).items()}
         self.summary = f"right: max |difference| {worst:.2g} against {against}"
 

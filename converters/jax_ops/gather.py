@@ -21,7 +21,8 @@ CASES = (
     case(lambda jax, x: x[:, jax.numpy.array([2, 0, -1])], "float32[N,4]", gives="Gather"),
     case(lambda jax, x: jax.numpy.take(x, jax.numpy.array([2, 9]), axis=1), "float32[N,4]"),
     case(lambda jax, x, i: jax.vmap(lambda at: jax.lax.dynamic_slice(x, (at,), (1,)))(i), "float32[5]", "int32[N]"),
-    case(lambda jax, x, i: jax.vmap(lambda at: jax.lax.dynamic_slice_in_dim(x, at, 1, 1))(i), "float32[3,5]", "int32[2]"),
+    case(lambda jax, x, i: jax.vmap(lambda at: jax.lax.dynamic_slice_in_dim(x, at, 1, 1))(i), "float32[3,5]",
+         "int32[2]"),
 )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ SELECTION: dict[str, tuple[str, ...]] = {
              "u, i, mode='wrap'", "u, i, mode='fill'"),
     "take_along_axis": ("x, jnp.argsort(x, axis=1), axis=1", "x, jnp.argmax(x, 2, keepdims=True), axis=2"),
     **many("sort argsort", "x", "x, axis=1", "x, axis=1, descending=True", "m, axis=None", "i"),
-    "lexsort": ("(x, y)", "(u, v)"),
+    "lexsort": ("(jnp.round(x), jnp.round(y))", "(u, v)"),
     "partition": ("x, 2", "x, 1, axis=1"),
     "argpartition": ("u, 3",),
     "isin": ("i, k", "i, jnp.array([0, 2])"),

@@ -20,7 +20,7 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
     **many("bitwise_and bitwise_or bitwise_xor", "i, j", "c, d"),
     **many("bitwise_not bitwise_invert invert", "i", "c"),
     **many("bitwise_left_shift bitwise_right_shift left_shift right_shift", "i, jnp.clip(j, 0, 5)"),
-    **many("logical_and logical_or logical_xor", "c, d", "x > 0, y > 0"),
+    **many("logical_and logical_or logical_xor", "c, d", "x > 0.5, y > 0.5"),
     **many("gcd lcm", "jnp.clip(i, -20, 20), jnp.clip(j, -20, 20)"),
     **many("power pow", f"{_POSITIVE}, y", "x, 3", "x, 2.0"),
     "float_power": (f"{_POSITIVE}, y", "x, 3"),

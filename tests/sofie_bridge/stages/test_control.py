@@ -19,9 +19,11 @@ from rewrite.passes.infer_shapes import infer_shapes
 from sofie_bridge import toolchain
 from sofie_bridge.batch import Piece, run_pieces
 from sofie_bridge.reference import OnnxReference
+from sofie_bridge.samples import Sample
 from sofie_bridge.sofie import Sofie
 from sofie_bridge.stages.library import Library
 from sofie_bridge.stages.target import StagedTarget
+from sofie_bridge.stages.unseen import unseen_branches
 
 _W = "float[4,4] w={1,0,0,2,0,1,0,0,-1,0,1,0,0,0.5,0,1}"
 
@@ -158,3 +160,14 @@ def test_the_rewritten_bodies_are_in_the_model() -> None:
     arrays = arrays_of(model, chosen[2], 3)
     before, after = OnnxReference(model)(arrays), OnnxReference(done.model)(arrays)
     np.testing.assert_allclose(after["y"], before["y"], rtol=1e-6)
+
+
+def test_a_branch_that_nothing_takes_is_told() -> None:
+    text, _ = MODELS["if_passes_on"]
+    with Sofie() as sofie:
+        model, done = rewritten(text, sofie)
+    arrays = arrays_of(model, {}, 3)
+    taken, other = (Sample("given", {**arrays, "c": np.array(c)}) for c in (True, False))
+    assert list(unseen_branches(done.model, [taken, other])) == []
+    (said,) = unseen_branches(done.model, [taken])
+    assert said.startswith("the else_branch of If node 'y' is unverified")
