@@ -41,7 +41,7 @@ class Tensor:
     """A tensor as a shape function sees and gives it.
 
     :param dtype: "float32", "int64", ...
-    :param shape: sizes: numbers, expressions of open dimensions, or :class:`Counted`.
+    :param shape: sizes: numbers, expressions of open dimensions, or ``Counted``.
     :param value: the numbers as a NumPy array, where the tensor is a constant of the model.
     """
 

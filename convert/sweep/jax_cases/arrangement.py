@@ -62,7 +62,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
 
 SELECTION: dict[str, tuple[str, ...]] = {
     **many("argwhere nonzero flatnonzero", "x > 0, size=5", "m > 0, size=4, fill_value=-1"),
-    "compress": ("np.array([True, False, True]), x, axis=1", "u > 0, x, axis=2, size=2"),
+    "compress": ("np.array([True, False, True]), x, axis=1, size=2", "u > 0, x, axis=2, size=2"),
     "extract": ("x > 0, y, size=4",),
     "place": ("m, m > 0, w, inplace=False",),
     "put": ("m, jnp.array([0, 5]), u[:2], inplace=False", "m, jnp.clip(k, 0, 11), u, inplace=False"),

@@ -65,7 +65,9 @@ def call_of(piece: Piece, emitted: Emitted) -> str:
             held.append(f"std::vector<{kind}> {argument}{{{', '.join(number(v) for v in array.ravel())}}};")
             given.append(f"{argument}.data()")
         made = ", ".join(['""', *(str(sizes[s]) for s in names.sizes)])
-        lines.append(f"{{ {' '.join(held)} {names.namespace}::Session session_({made}); session_.infer({', '.join(given)}); }}")
+        lines.append(
+            f"{{ {' '.join(held)} {names.namespace}::Session session_({made}); session_.infer({', '.join(given)}); }}"
+        )
     return "\n".join(lines)
 
 
