@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import jinja2
 import numpy as np
 
 from convert.errors import Finding, WriteError
 from convert.report import Port
 from sofie_bridge import signature
+from sofie_bridge.filled import filled
 from sofie_bridge.names import comment
 from sofie_bridge.signature import Signature
 
@@ -238,18 +238,11 @@ def _count(port: Port) -> str:
 
 
 def _render(folder: Path, facts: Mapping[str, Any]) -> Iterator[Path]:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("convert", "templates/project"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # C++ and CMake, not HTML
-    )
     files = ["CMakeLists.txt", "main.cpp", "README.md", *(["minimal_blas.cpp"] if facts["routines"] else [])]
     for file in files:
         place = folder / file
-        place.write_text(environment.get_template(f"{file}.j2").render(facts), encoding="utf-8", newline="\n")
+        text = filled(f"{file}.j2", facts, package="convert", folder="templates/project")
+        place.write_text(text, encoding="utf-8", newline="\n")
         yield place
 
 

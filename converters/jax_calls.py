@@ -11,9 +11,9 @@ from convert.spec import TensorSpec
 from converters.base import LoadOptions
 from converters.inputs import batched, match_specs
 from converters.jax_networks import FUNCTION, Network
-from converters.jax_trees import Path, leaves_of
+from converters.jax_trees import leaves_of
 from converters.torch_named import named
-from converters.torch_signature import Signature
+from converters.torch_signature import by_argument
 from converters.torch_trees import label
 
 Rebuild = Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
@@ -98,7 +98,7 @@ def _from_example(network: Network, options: LoadOptions, where: str) -> Call:
     nest = ((), dict(example)) if isinstance(example, Mapping) else (tuple(example), {})
     structure = jax.tree.structure(nest)
     pairs = leaves_of(nest)
-    names = [label(_argument(path, network.takes)) for path, _ in pairs]
+    names = [label(by_argument(path, network.takes)) for path, _ in pairs]
     arrays = tuple(jax.numpy.asarray(leaf) for _, leaf in pairs)
     own = [TensorSpec(n, str(a.dtype), tuple(a.shape)) for n, a in zip(names, arrays, strict=True)]
     matched, findings = match_specs(options.inputs, names)
@@ -113,15 +113,6 @@ def _from_example(network: Network, options: LoadOptions, where: str) -> Call:
         return filled
 
     return Call(specs, rebuild, example=arrays)
-
-
-def _argument(path: Path, takes: Signature) -> Path:
-    """(0, place, ...) and (1, name, ...) of arguments and keywords, by the arguments' names."""
-    _, first, *rest = path
-    if isinstance(first, int):
-        positional = [a.name for a in takes.arguments if not a.by_name]
-        first = positional[first] if first < len(positional) else f"input_{first}"
-    return (first, *rest)
 
 
 def _misfits(spec: TensorSpec, have: TensorSpec) -> Iterator[Finding]:

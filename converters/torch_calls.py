@@ -13,8 +13,8 @@ from converters.base import LoadOptions
 from converters.inputs import match_specs
 from converters.torch_dynamic import names_of_dimensions
 from converters.torch_named import Named, named
-from converters.torch_signature import Signature, signature
-from converters.torch_trees import Path, flatten, label
+from converters.torch_signature import by_argument, signature
+from converters.torch_trees import flatten, label
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +101,7 @@ def from_example(module: torch.nn.Module, options: LoadOptions, *, where: str) -
     args, kwargs = ((), dict(example)) if isinstance(example, Mapping) else (tuple(example), {})
     tree = flatten(_as_tensors((args, kwargs)))
     indices = [i for i, leaf in enumerate(tree.leaves) if _is_tensor(leaf)]
-    paths = [_argument_path(path, takes) for path in tree.paths]
+    paths = [by_argument(path, takes) for path in tree.paths]
     labels = [label(paths[i]) for i in indices]
     tensors = tuple(tree.leaves[i].detach().clone() for i in indices)
     symbols = names_of_dimensions(options.dynamic_shapes, [paths[i] for i in indices], tensors, takes, where=where)
@@ -131,15 +131,6 @@ def from_example(module: torch.nn.Module, options: LoadOptions, *, where: str) -
     bare = all(len(path) == 1 for path in paths) and len(tensors) == len(tree.leaves)
     plain = bare and not kwargs and not takes.any_number
     return Call(tuple(labels), tensors, tuple(dims), rebuild, plain, notes)
-
-
-def _argument_path(path: Path, takes: Signature) -> Path:
-    """(0, place, ...) and (1, name, ...) of arguments and keywords, by the arguments' names."""
-    _, first, *rest = path
-    if isinstance(first, int):
-        positional = [a.name for a in takes.arguments if not a.by_name]
-        first = positional[first] if first < len(positional) else f"input_{first}"
-    return (first, *rest)
 
 
 def _size_choices(dims: Sequence[Mapping[int, str]]) -> Iterator[dict[str, int]]:

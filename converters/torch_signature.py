@@ -84,6 +84,15 @@ def signature_of(function: Callable[..., Any], without: Container[str] = ()) -> 
     )
 
 
+def by_argument(path: tuple[str | int, ...], takes: Signature) -> tuple[str | int, ...]:
+    """(0, place, ...) and (1, name, ...) of arguments and keywords, by the arguments' names."""
+    _, first, *rest = path
+    if isinstance(first, int):
+        positional = [a.name for a in takes.arguments if not a.by_name]
+        first = positional[first] if first < len(positional) else f"input_{first}"
+    return (first, *rest)
+
+
 def made(members: Mapping[str, Any]) -> Any:
     """A list where the keys are 0, 1, 2 ..., else a dict."""
     return _listed(members) if members.keys() == set(map(str, range(len(members)))) else dict(members)

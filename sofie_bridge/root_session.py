@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 
 from convert.errors import SofieRefused
 from convert.root_layout import ELEMENTS
 from sofie_bridge import signature
+from sofie_bridge.filled import filled
 from sofie_bridge.samples import Array
 from sofie_bridge.session_weights import NAMES
 
@@ -33,37 +33,28 @@ def around(text: str, name: str, tensors: Mapping[str, Array], *, file: str, fol
     :param file: name of the ROOT file that the constructor takes if none is given. :param folder: where in it they are.
     :raises SofieRefused: the text is not built as SOFIE 0.1.0 builds it.
     """
-    import jinja2
-
     inner = signature.read(text, name)
     infer, constructor, dimensions = _INFER.search(text), _CONSTRUCTOR.search(text), _DIMENSIONS.search(text)
     if infer is None or constructor is None or dimensions is None:
         raise SofieRefused(
             "no Session around this header", why="SOFIE writes it otherwise than 0.1.0 did", advice="other --weights"
         )
-    template = jinja2.Template(
-        files("sofie_bridge").joinpath("templates/root_session.hxx.j2").read_text(encoding="utf-8"),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    rendered: str = template.render(
-        guard=f"SOFIE_{name.upper()}_HXX",
-        outer=inner.namespace.removesuffix(INNER),
-        inner=inner.namespace,
-        text=text,
-        dimensions=dimensions[0].strip(),
-        file=json.dumps(file, ensure_ascii=False),
-        folder=folder,
-        weights=[
+    facts = {
+        "guard": f"SOFIE_{name.upper()}_HXX",
+        "outer": inner.namespace.removesuffix(INNER),
+        "inner": inner.namespace,
+        "text": text,
+        "dimensions": dimensions[0].strip(),
+        "file": json.dumps(file, ensure_ascii=False),
+        "folder": folder,
+        "weights": [
             {"name": n, "element": ELEMENTS[a.dtype.name], "dtype": NAMES[a.dtype.name], "count": a.size}
             for n, a in tensors.items()
         ],
-        parameters=constructor[1],
-        sizes=inner.sizes,
-        result=infer[1],
-        arguments=infer[2].strip(),
-        passed=[n if n in inner.sizes else f"tensor_{n}" for n in inner.arguments],
-    )
-    return rendered
+        "parameters": constructor[1],
+        "sizes": inner.sizes,
+        "result": infer[1],
+        "arguments": infer[2].strip(),
+        "passed": [n if n in inner.sizes else f"tensor_{n}" for n in inner.arguments],
+    }
+    return filled("root_session.hxx.j2", facts)

@@ -5,6 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+#: What arguments may name whatever the framework: dtype and shape. Whole numbers are of the framework's own dtype.
+SHARED: dict[str, tuple[str, tuple[int | str, ...]]] = {
+    **dict.fromkeys("xyz", ("float32", ("N", 3, 4))),
+    "a": ("float32", ("N", 4, 4)),
+    "b": ("float32", ("N", 4, 2)),
+    "m": ("float32", (3, 4)),
+    "n": ("float32", (4, 5)),
+    "o": ("float32", (3, 5)),
+    "u": ("float32", (4,)),
+    "v": ("float32", (4,)),
+    "w": ("float32", (3,)),
+    "c": ("bool", ("N", 3, 4)),
+    "d": ("bool", ("N", 3, 4)),
+}
+
 
 def many(names: str, *given: str) -> dict[str, tuple[str, ...]]:
     """The same arguments for all of these names.

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import jinja2
-
 from convert.spec import TensorSpec
 from sofie_bridge.columns import CPP, Feed, Layout
+from sofie_bridge.filled import filled
 from sofie_bridge.names import comment
 
 
@@ -31,20 +30,7 @@ def functor_text(layout: Layout, header: str, space: str = "sofie") -> str:
 
     :param header: the name of the header's file, as in ``#include``. :param space: the namespace.
     """
-    return render("rdf.hxx.j2", _facts(layout, header, space))
-
-
-def render(template: str, facts: dict[str, Any]) -> str:
-    """Fill a template of C++."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sofie_bridge", "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # C++, not HTML
-    )
-    return environment.get_template(template).render(facts)
+    return filled("rdf.hxx.j2", _facts(layout, header, space))
 
 
 def _facts(layout: Layout, header: str, space: str) -> dict[str, Any]:

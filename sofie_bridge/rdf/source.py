@@ -9,7 +9,8 @@ from pathlib import Path
 
 from convert.errors import UsageError
 from sofie_bridge.columns import CPP, Layout
-from sofie_bridge.rdf.functor import functor_text, render, title
+from sofie_bridge.filled import filled
+from sofie_bridge.rdf.functor import functor_text, title
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,11 @@ def source(layout: Layout, header: Path, parts: Sequence[str], keys: Sequence[st
         "parts": parts,
         "keys": keys,
     }
-    plain = functor_text(layout, header.name) + render("rdf_define.cxx.j2", {**facts, "space": "", "function": ""})
+    plain = functor_text(layout, header.name) + filled("rdf_define.cxx.j2", {**facts, "space": "", "function": ""})
     digest = hashlib.sha256(plain.encode() + bytes([for_cling]) + header.read_bytes()).hexdigest()[:16]
     space, function = f"sofie_rdf_{digest}", f"sofie_rdf_define_{digest}"
     text = functor_text(layout, str(header) if for_cling else header.name, space)
-    text += render("rdf_define.cxx.j2", {**facts, "space": space, "function": function})
+    text += filled("rdf_define.cxx.j2", {**facts, "space": space, "function": function})
     return Source(text, function, _declaration(function))
 
 
@@ -53,7 +54,7 @@ def source_of_file(layout: Layout, file: str, parts: Sequence[str]) -> Source:
     """The same around the functor of a file that was written: ``file`` is included and nothing of it repeated."""
     name, function = layout.interface.names.name, f"sofie_rdf_define_{layout.interface.names.name}"
     facts = {"name": name, "title": title(name), "types": [c.type for c in layout.columns], "parts": parts, "keys": []}
-    text = f'#include "{file}"\n' + render("rdf_define.cxx.j2", {**facts, "space": "sofie", "function": function})
+    text = f'#include "{file}"\n' + filled("rdf_define.cxx.j2", {**facts, "space": "sofie", "function": function})
     return Source(text, function, _declaration(function))
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
 import numpy as np
 
+from sofie_bridge.filled import filled
 from sofie_bridge.names import comment, distinct
 from sofie_bridge.samples import Array
 from sofie_bridge.stages.attributes import number
@@ -39,19 +39,9 @@ def render(layout: Layout, texts: Texts, constants: Mapping[str, Array], file: s
     :param constants: that kernels read, by ONNX name. :param file: the weight file's name.
     :param stored: what is in it; None where all weights are in the code.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sofie_bridge", "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # C++, not HTML
-    )
     facts = _Facts(layout, constants, stored).all()
     weights = _weights(facts["constants"], file, stored)
-    return environment.get_template("stages.hxx.j2").render(
-        facts, operators=texts.operators, parts=texts.parts, weights=weights
-    )
+    return filled("stages.hxx.j2", {**facts, "operators": texts.operators, "parts": texts.parts, "weights": weights})
 
 
 def in_code(array: Array, *, embed: bool) -> bool:

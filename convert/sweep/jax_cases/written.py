@@ -9,27 +9,17 @@ from typing import Any
 from convert.spec import TensorSpec
 from convert.sweep.case import Case, Made
 from convert.sweep.jax_cases.build import Shape
-from convert.sweep.written import names_in
+from convert.sweep.written import SHARED, names_in
 
 #: Arrays that arguments may name: dtype and shape.
 ARRAYS: dict[str, tuple[str, Shape]] = {
-    **dict.fromkeys("xyz", ("float32", ("N", 3, 4))),
-    "a": ("float32", ("N", 4, 4)),
-    "b": ("float32", ("N", 4, 2)),
-    "m": ("float32", (3, 4)),
-    "n": ("float32", (4, 5)),
-    "o": ("float32", (3, 5)),
-    "u": ("float32", (4,)),
-    "v": ("float32", (4,)),
-    "w": ("float32", (3,)),
+    **SHARED,
     "q": ("float32", ()),
     "r": ("float32", ("N", 6, 5, 2)),
     "t": ("float32", ("N",)),
     "i": ("int32", ("N", 3, 4)),
     "j": ("int32", ("N", 3, 4)),
     "k": ("int32", (4,)),
-    "c": ("bool", ("N", 3, 4)),
-    "d": ("bool", ("N", 3, 4)),
 }
 
 

@@ -7,23 +7,13 @@ from typing import Any
 
 from convert.sweep.case import Case
 from convert.sweep.torch_cases.build import Shape, built, calling
-from convert.sweep.written import names_in
+from convert.sweep.written import SHARED, names_in
 
 #: Tensors that arguments may name: dtype and shape.
 TENSORS: dict[str, tuple[str, Shape]] = {
-    **dict.fromkeys("xyz", ("float32", ("N", 3, 4))),
-    "a": ("float32", ("N", 4, 4)),
-    "b": ("float32", ("N", 4, 2)),
-    "m": ("float32", (3, 4)),
-    "n": ("float32", (4, 5)),
-    "o": ("float32", (3, 5)),
-    "u": ("float32", (4,)),
-    "v": ("float32", (4,)),
-    "w": ("float32", (3,)),
+    **SHARED,
     "i": ("int64", ("N", 3, 4)),
     "j": ("int64", ("N", 3, 4)),
-    "c": ("bool", ("N", 3, 4)),
-    "d": ("bool", ("N", 3, 4)),
 }
 
 
