@@ -49,3 +49,14 @@ def test_a_header_that_is_wrong_there(sofie: Sofie, tmp_path: Path) -> None:
     ((symbol, why),) = at_zero(other, other, emit(model, "pool", tmp_path, sofie), find())
     assert symbol == "N"
     assert why == "3 elements of y differ"
+
+
+def test_what_ends_onnxruntimes_process(sofie: Sofie, tmp_path: Path) -> None:
+    """Its Einsum divides by a batch of zero: that size is not judged, the others are, and nobody dies."""
+    model = parse("(float[B,2,N,4] q, float[B,2,M,4] k) => (float[B,2,N,M] y)"
+                  ' { y = Einsum<equation="bhid,bhjd->bhij">(q, k) }')  # fmt: skip
+    plain = parse("(float[B,2,N,4] q, float[B,2,M,4] k) => (float[B,2,N,M] y)"
+                  " { t = Transpose<perm=[0,1,3,2]>(k) y = MatMul(q, t) }")  # fmt: skip
+    found = dict(at_zero(model, plain, emit(plain, "heads", tmp_path, sofie), find()))
+    assert list(found) == ["N", "M"]
+    assert found["N"] == ""
