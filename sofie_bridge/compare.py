@@ -130,6 +130,8 @@ def _block(
     undecided = excused
     if moves is not None:
         undecided = np.where(finite, differs & excused | (moves > allowed), excused)
+    if reference.dtype.kind in "iub":
+        undecided = differs & excused  # equal whole numbers say all that there is to say, wherever they move
     # a NaN where the reference has none, or the reverse
     difference = np.where(np.isnan(difference), np.inf, difference)
     seen = ~undecided

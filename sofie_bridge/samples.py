@@ -60,6 +60,11 @@ class Sample:
     strict: bool = True
     defined: bool = False
 
+    @property
+    def typical(self) -> bool:
+        """Does it vary as real inputs do? At edges, where all values are equal, a variance of 0 may be divided by."""
+        return self.defined or self.name.startswith("random")
+
 
 def make_samples(
     model: onnx.ModelProto, given: Sequence[tuple[str, Arrays]] = (), size: int = SIZES[0]

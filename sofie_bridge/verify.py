@@ -233,7 +233,7 @@ def _ask(
 
 
 def _check_left(answers: Sequence[_Answers], left_out: Sequence[tuple[str, str]]) -> None:
-    if not any(x.sample.defined or x.sample.name.startswith("random") for x in answers):
+    if not any(x.sample.typical for x in answers):
         raise BadSamples(
             "the model can be compared on none of the random inputs",
             why=left_out[0][1] if left_out else "there are none",
@@ -249,7 +249,7 @@ def _measure(
     answers: Sequence[_Answers],
     tolerance: Tolerance,
 ) -> Measured:
-    """The worst comparison of one output over all samples; shares are of the samples that must be judged."""
+    """The worst comparison of one output over all samples; shares are of the user's, or of the random ones."""
     worst: tuple[tuple[bool, int, bool, float], str, Comparison] | None = None
     undecided = elements = wrong = 0
     invented = not any(x.sample.defined for x in answers)  # else the user's inputs say how much can be judged
@@ -265,7 +265,7 @@ def _measure(
             defined=x.sample.defined,
         )
         wrong += seen.wrong
-        if x.sample.defined or (invented and x.sample.strict):
+        if x.sample.typical and x.sample.defined is not invented:
             undecided += seen.undecided
             elements += seen.elements
         rank = (bool(seen.problem), seen.wrong, x.sample.strict, seen.absolute)

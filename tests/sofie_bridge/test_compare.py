@@ -135,6 +135,12 @@ def test_noise_does_not_hide_infinities_or_integers() -> None:
     assert seen([1], [2], np.int64, noise=np.array([1])).undecided == 1
 
 
+def test_whole_numbers_that_agree_are_judged_wherever_they_move() -> None:
+    """The bits of a number, its place in an order: nudged inputs give others, and equal ones are equal."""
+    assert seen([1, 2], [1, 3], np.int32, noise=np.array([1, 1])).undecided == 1
+    assert seen([1.0], [1.0], noise=1.0).undecided == 1
+
+
 def test_tolerances_of_the_users() -> None:
     assert Tolerance.of(np.dtype(np.float32), rtol=0.1) == Tolerance(0.1, TOLERANCES["float32"][1])
     assert Tolerance.of(np.dtype(np.float32), rtol=0.0, atol=0.0) == Tolerance(0, 0)

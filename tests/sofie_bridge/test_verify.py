@@ -207,8 +207,8 @@ def test_what_cannot_be_judged_is_not_right(sofie: Sofie, tmp_path: Path) -> Non
     assert seen.failures
     assert all("cannot be judged" in f.what for f in seen.failures)
     measured = next(m for m in seen.measured if m.edge == "sofie")
-    assert (measured.wrong, measured.elements) == (0, 32)
-    assert measured.undecided == 24  # all of the three random ones; zero is zero
+    assert measured.wrong == 0
+    assert measured.undecided == measured.elements == 24  # the three random ones; what zeros give says little
 
 
 def test_scalars_symbols_integers_and_bools(sofie: Sofie, tmp_path: Path) -> None:
