@@ -41,6 +41,8 @@ def lowering(name: str) -> Callable[[F], F]:
 class Builder:
     """Makes ONNX nodes: ``g.Mul(a, b)``, ``g.Conv(x, w, group=4)``; a call gives the output.
 
+    ``values, places = g.TopK(x, k, returns=2)``: of operators with several outputs, that many.
+
     ``g.inputs`` and ``g.outputs`` are the primitive's operands and results with shape and dtype, as JAX has them.
     """
 
@@ -53,14 +55,16 @@ class Builder:
     def __getattr__(self, operator: str) -> Callable[..., Any]:
         if not operator[0].isupper():
             raise AttributeError(operator)
-        return lambda *inputs, **attributes: self._made(operator, inputs, attributes)
+        return lambda *inputs, returns=1, **attributes: self._made(operator, inputs, attributes, returns)
 
-    def _made(self, operator: str, inputs: Sequence[Any], attributes: dict[str, Any]) -> Any:
+    def _made(self, operator: str, inputs: Sequence[Any], attributes: dict[str, Any], returns: int) -> Any:
         make = getattr(self._context.builder, operator)
-        value = make(*inputs, _outputs=[self._context.fresh_name(f"{self._name}_{operator.lower()}")], **attributes)
+        names = [self._context.fresh_name(f"{self._name}_{operator.lower()}") for _ in range(returns)]
+        made = make(*inputs, _outputs=names, **attributes)
+        first = made if returns == 1 else made[0]
         if inputs[0] is not None and inputs[0].type is not None:
-            value.type = inputs[0].type  # the result's own is written over it
-        return value
+            first.type = inputs[0].type  # the result's own is written over it
+        return made
 
     def constant(self, value: Any, dtype: Any = np.int64) -> Any:
         """A constant tensor."""

@@ -1,4 +1,4 @@
-"""scatter, scatter-add, scatter-mul, scatter-min and scatter-max, at places that are known"""
+"""scatter, scatter-add, scatter-mul, scatter-min and scatter-max, at places that are known or in batches"""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ CASES = (
     case(lambda jax, x, y: x.at[jax.numpy.array([2, 0]), 1].min(y), "float32[3,2]", "float32[2]"),
     case(lambda jax, x: x.at[:, 1].apply(jax.numpy.sin), "float32[N,3]"),
     case(lambda jax, x, i: x.at[i].apply(jax.numpy.sin), "float32[4,3]", "int32[2]", refuses="scatter_apply"),
+    case(lambda jax, x, i: jax.vmap(lambda row, at: row.at[at].set(0.5))(x, i), "float32[N,3]", "int32[N,2]"),
+    case(lambda jax, x, i: jax.vmap(lambda row, at: row.at[at].add(2.0))(x, i), "float32[N,3]", "int32[N,2]"),
 )  # fmt: skip
 
 #: More windows than these are no sequence of slices.
@@ -33,6 +35,8 @@ def _at_known_places(name: str, combine: str) -> None:
         import jax
         from jax import lax
 
+        if p["dimension_numbers"].operand_batching_dims:
+            return _in_one(name, operand, indices, updates, p)
         starts = None if isinstance(indices, jax.core.Tracer) else _starts(operand, np.asarray(indices), updates, p)
         if starts is None and not combine and p["update_jaxpr"] is not None:
             raise ExportFailed("scatter_apply at places that are not known cannot be exported")
@@ -45,6 +49,24 @@ def _at_known_places(name: str, combine: str) -> None:
             moved = getattr(lax, combine)(there, update) if combine else _applied(there, update, p)
             operand = lax.dynamic_update_slice(operand, moved, start)
         return operand
+
+
+def _in_one(name: str, operand: Any, indices: Any, updates: Any, p: dict[str, Any]) -> Any:
+    """The scatter of a whole batch, each place with its number in the batch before it."""
+    from jax import lax
+
+    numbers = p["dimension_numbers"]
+    batches, inserted = numbers.operand_batching_dims, numbers.inserted_window_dims
+    one = (*indices.shape[:-1], 1)
+    counts = [lax.broadcasted_iota(indices.dtype, one, axis) for axis in numbers.scatter_indices_batching_dims]
+    plain = lax.ScatterDimensionNumbers(
+        numbers.update_window_dims,
+        tuple(sorted((*inserted, *batches))),
+        (*batches, *numbers.scatter_dims_to_operand_dims),
+    )
+    places = lax.concatenate([*counts, indices], indices.ndim - 1)
+    bind = getattr(lax, f"{name.replace('-', '_')}_p").bind
+    return bind(operand, places, updates, **(p | {"dimension_numbers": plain}))
 
 
 def _applied(there: Any, update: Any, p: dict[str, Any]) -> Any:
@@ -69,7 +91,7 @@ def _starts(operand: Any, indices: Any, updates: Any, p: dict[str, Any]) -> list
 
     numbers, mode = p["dimension_numbers"], p["mode"]
     rows = indices.reshape(-1, indices.shape[-1]) if indices.shape[-1] else np.zeros((1, 0), int)
-    if numbers.operand_batching_dims or len(rows) > _MOST:
+    if len(rows) > _MOST:
         return None
     shape = _shape(operand, updates, numbers)
     axes = numbers.scatter_dims_to_operand_dims
