@@ -38,7 +38,7 @@ struct Any {{
 extern "C" __attribute__((visibility("default")))
 double measure(char const *weights, void const *const *in, unsigned long const *size, double span) {{
    (void)in; (void)size; (void)weights;
-   static {namespace}::Session session({constructor});
+   static auto session = {namespace}::Session({constructor});  // with brackets alone it would declare a function
    using clock = std::chrono::steady_clock;
    long calls = 0;
    session.infer({arguments});
