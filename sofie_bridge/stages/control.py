@@ -12,10 +12,8 @@ from onnx import helper, numpy_helper
 
 from rewrite.bodies import CONTROL, Body
 from rewrite.kept import is_kept
-from sofie_bridge import signature
 from sofie_bridge.emit import Emitted
-from sofie_bridge.shapes import header_dims
-from sofie_bridge.signature import Signature
+from sofie_bridge.stages.inner import Inner
 from sofie_bridge.stages.kernel import Code
 
 #: What becomes of each of the operators.
@@ -27,32 +25,22 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class BodyCode:
+class BodyCode(Inner):
     """A body as its header has it.
 
-    :param code: the header's text. :param weights: its own. :param member: its session's name.
-    :param tensors: C++ names in that code, by ONNX name. :param symbols: of open dimensions likewise.
-    :param dims: of outputs, by C++ name, as the header states them. :param ranks: of outputs, by ONNX name.
+    :param member: its session's name. :param ranks: of outputs, by ONNX name.
     """
 
     body: Body
     member: str
-    code: str
-    names: Signature
-    weights: Path | None
-    tensors: Mapping[str, str]
-    symbols: Mapping[str, str]
-    dims: Mapping[str, Sequence[int | str]]
     ranks: Mapping[str, int]
 
     @classmethod
-    def of(cls, body: Body, alone: onnx.ModelProto, member: str, emitted: Emitted) -> BodyCode:
+    def made(cls, body: Body, alone: onnx.ModelProto, member: str, emitted: Emitted) -> BodyCode:
         """:param alone: the body as the model that was emitted."""
-        code = emitted.header.read_text(encoding="utf-8", errors="surrogateescape")
-        names = signature.read(code, emitted.named.name)
-        tensors, symbols = emitted.named.tensors, emitted.named.symbols
+        made = Inner.of(emitted)
         ranks = {o.name: len(o.type.tensor_type.shape.dim) for o in alone.graph.output}
-        return cls(body, member, code, names, emitted.weights, tensors, symbols, header_dims(code), ranks)
+        return cls(made.code, made.names, made.weights, made.tensors, made.symbols, made.dims, body, member, ranks)
 
 
 #: A body, as its header has it; or as it stands, where it computes nothing.

@@ -11,6 +11,7 @@ import onnx
 from onnx import helper
 
 from rewrite.protos import graphs
+from sofie_bridge.stages.whole import Whole
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,20 @@ class Part:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
-    def model(self, whole: onnx.ModelProto) -> onnx.ModelProto:
+    def model(self, whole: Whole) -> onnx.ModelProto:
         """The part as a model of its own, with its constants."""
-        graph = whole.graph
-        known = {i.name: i for i in (*graph.value_info, *graph.output, *graph.input)}
-        made = {o for n in self.nodes for o in n.output}
-        read = {n for node in self.nodes for n in reads(node)}
-        part = onnx.ModelProto(ir_version=whole.ir_version, opset_import=whole.opset_import, functions=whole.functions)
-        part.graph.name = graph.name
+        around, infos = whole.model, whole.infos
+        made = dict.fromkeys(o for n in self.nodes for o in n.output)
+        read = dict.fromkeys(n for node in self.nodes for n in reads(node))
+        part = onnx.ModelProto(ir_version=around.ir_version, opset_import=around.opset_import)
+        part.functions.extend(around.functions)
+        part.graph.name = around.graph.name
         part.graph.node.extend(self.nodes)
-        part.graph.input.extend(known[n] for n in self.inputs)
-        part.graph.output.extend(
-            known[n] if n in known else helper.make_empty_tensor_value_info(n) for n in self.outputs
-        )
+        part.graph.input.extend(infos[n] for n in self.inputs)
+        part.graph.output.extend(infos.get(n) or helper.make_empty_tensor_value_info(n) for n in self.outputs)
         given = {*self.inputs, *self.outputs}
-        part.graph.value_info.extend(i for n, i in known.items() if n in made and n not in given)
-        part.graph.initializer.extend(i for i in graph.initializer if i.name in read)
+        part.graph.value_info.extend(infos[n] for n in made if n in infos and n not in given)
+        part.graph.initializer.extend(whole.constants[n] for n in read if n in whole.constants)
         return part
 
 

@@ -19,12 +19,13 @@ from sofie_bridge.sofie import Sofie
 from sofie_bridge.stages import sources
 from sofie_bridge.stages.control import AnyBody, BodyCode, ControlStep, graph_of, helpers, is_control, most_trips
 from sofie_bridge.stages.cut import Part, cut
-from sofie_bridge.stages.kernel import Code, KernelOf, inputs_of
+from sofie_bridge.stages.kernel import Code, KernelOf
 from sofie_bridge.stages.layout import KernelStep, Layout, PartStep, Step, read_by
 from sofie_bridge.stages.library import kernels_in
 from sofie_bridge.stages.outer import Texts, in_code, render
 from sofie_bridge.stages.parts import Emission, emit_parts
 from sofie_bridge.stages.weights import Stored, store
+from sofie_bridge.stages.whole import Whole
 
 
 def emit(
@@ -58,6 +59,7 @@ def emit(
 class _Staging:
     def __init__(self, model: onnx.ModelProto, name: str, folder: Path, kernels: KernelOf, *, embed: bool) -> None:
         self.model = model
+        self.whole = Whole(model)
         self.folder = folder
         self.kernels = kernels
         self.embed = embed
@@ -68,7 +70,7 @@ class _Staging:
         steps = cut(self.model, lambda n: _is_own(n, self.kernels))
         parts = [s for s in steps if isinstance(s, Part)]
         kind: Weights = "embed" if self.embed else "safetensors"
-        emissions = emit_parts(self.model, parts, name, Path(mkdtemp(dir=self.folder)), sofie, kind)
+        emissions = emit_parts(self.whole, parts, name, Path(mkdtemp(dir=self.folder)), sofie, kind)
         placed = self._placed([s if isinstance(s, Part) else s.node for s in steps], emissions, sofie, kind)
         constants = self._constants(placed)
         stored = None if self.embed else self._store(placed, constants)
@@ -110,7 +112,7 @@ class _Staging:
                 found.append(self._controlled(step, kernels, sofie, kind))
                 kernels += 1
                 continue
-            call = kernel.call(step, inputs_of(self.model, step))
+            call = kernel.call(step, self.whole.inputs(step))
             found.append(KernelStep(call, kernel.code(call), kernels))
             kernels += 1
         return found
@@ -125,7 +127,7 @@ class _Staging:
             member = f"step_{number}_{body.attribute.removesuffix('_branch')}"
             alone, folder = body.model(self.model), Path(mkdtemp(dir=self.folder))
             emitted = emit(alone, f"{self.named.name}_{member}", folder, sofie, weights=kind)
-            bodies.append(BodyCode.of(body, alone, member, emitted))
+            bodies.append(BodyCode.made(body, alone, member, emitted))
         return ControlStep(node, tuple(bodies), number, most_trips(self.model, node))
 
     def _constants(self, steps: Sequence[Step]) -> dict[str, Array]:

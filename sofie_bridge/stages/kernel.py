@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import onnx
 
 from convert.custom import CustomOperator, Tensor, declared
-from rewrite.declared import attributes_of, outputs_for, tensor_of
+from rewrite.declared import attributes_of, outputs_for
 
 #: C++ types by dtype. Bools are bytes in SOFIE's code.
 CPP_TYPES = {"float32": "float", "float64": "double", "bool": "std::uint8_t"} | {
@@ -121,13 +121,3 @@ def has_cpp(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(isinstance(v, bool | int | float | str) for v in value)
     return str(getattr(value, "dtype", "")) in CPP_TYPES
-
-
-def inputs_of(model: onnx.ModelProto, node: onnx.NodeProto) -> list[Tensor | None]:
-    """The node's inputs as its kernel sees them; the model's shapes are inferred."""
-    infos = {i.name: i.type for i in (*model.graph.input, *model.graph.value_info, *model.graph.output)}
-    constants = {i.name: i for i in model.graph.initializer if i.name in node.input}
-    infos |= {
-        n: onnx.helper.make_tensor_type_proto(i.data_type, i.dims) for n, i in constants.items() if n not in infos
-    }
-    return [tensor_of(infos[n], constants.get(n)) if n else None for n in node.input]

@@ -28,10 +28,11 @@ import onnx
 
 from convert.custom import Tensor
 from rewrite.bodies import CONTROL
-from rewrite.declared import attributes_of, tensor_of
+from rewrite.declared import attributes_of
 from rewrite.kept import is_kept
 from sofie_bridge.stages import control, kernels
-from sofie_bridge.stages.kernel import CPP_TYPES, Call, Code, Kernel, KernelOf, has_cpp, inputs_of, kernel_of
+from sofie_bridge.stages.kernel import CPP_TYPES, Call, Code, Kernel, KernelOf, has_cpp, kernel_of
+from sofie_bridge.stages.whole import Whole
 
 #: The namespace of the kernels' C++.
 NAMESPACE = "sofie_kernels"
@@ -215,28 +216,23 @@ class Library:
 
     def refuses(self, probe: onnx.ModelProto) -> str:
         """Why there is none; "" where there is one."""
-        node = probe.graph.node[-1]
+        node, whole = probe.graph.node[-1], Whole(probe)
         if node.op_type in CONTROL and not node.domain:
-            return control.refuses(node, inputs_of(probe, node), outputs_of(probe, node))
+            return control.refuses(node, whole.inputs(node), whole.outputs(node))
         entry = entry_of(node)
         if entry is None:
             return "it has none for this operator"
         dims = (d.dim_param for i in probe.graph.input for d in i.type.tensor_type.shape.dim)
         known = frozenset(d for d in dims if d)
-        return LibraryKernel(entry, outputs_of(probe, node), known).refuses(node, inputs_of(probe, node))
+        return LibraryKernel(entry, whole.outputs(node), known).refuses(node, whole.inputs(node))
 
 
 def kernels_in(model: onnx.ModelProto) -> KernelOf:
     """The kernels of a rewritten model: what its user declared, and the library's for nodes that are left to it."""
+    whole = Whole(model)
 
     def found(node: onnx.NodeProto) -> Kernel | None:
         entry = entry_of(node) if is_kept(node) else None
-        return kernel_of(node) if entry is None else LibraryKernel(entry, outputs_of(model, node))
+        return kernel_of(node) if entry is None else LibraryKernel(entry, whole.outputs(node))
 
     return found
-
-
-def outputs_of(model: onnx.ModelProto, node: onnx.NodeProto) -> list[Tensor | None]:
-    """The node's outputs as ONNX's inference knows them."""
-    infos = {i.name: i.type for i in (*model.graph.value_info, *model.graph.output)}
-    return [tensor_of(infos[n]) if n else None for n in node.output]

@@ -14,10 +14,10 @@ from sofie_bridge.names import comment, distinct
 from sofie_bridge.samples import Array
 from sofie_bridge.stages.attributes import number
 from sofie_bridge.stages.calls import Calls
-from sofie_bridge.stages.control import BodyCode, ControlStep
+from sofie_bridge.stages.control import ControlStep
+from sofie_bridge.stages.inner import Inner
 from sofie_bridge.stages.kernel import CPP_TYPES
 from sofie_bridge.stages.layout import Layout, PartStep, made_by
-from sofie_bridge.stages.parts import Emission
 from sofie_bridge.stages.sizes import cpp
 from sofie_bridge.stages.weights import Stored
 
@@ -188,13 +188,13 @@ class _Facts:
             size = found[0] if len(found) == 1 else f"std::max<std::size_t>({{{', '.join(found)}}})"
             yield f"fBuffer_{k}({size} + alignment)"
 
-    def _session(self, member: str, emission: Emission | BodyCode) -> Iterator[str]:
+    def _session(self, member: str, inner: Inner) -> Iterator[str]:
         """Arguments of the constructor of the session of a part, or a body."""
-        if emission.weights is not None and self.stored is not None:
+        if inner.weights is not None and self.stored is not None:
             offset, size = self.stored.places[member]
-            yield f"{emission.names.namespace}::SafetensorsBlob(at(weights_blob, {offset}), {size})"
+            yield f"{inner.names.namespace}::SafetensorsBlob(at(weights_blob, {offset}), {size})"
         else:
             yield "std::string()"
-        sizes = {c: d for d, c in emission.symbols.items()}
-        for name in emission.names.sizes:
+        sizes = {c: d for d, c in inner.symbols.items()}
+        for name in inner.names.sizes:
             yield cpp(self.layout.bound(self.layout.size(sizes[name])))

@@ -9,31 +9,18 @@ from pathlib import Path
 
 import onnx
 
-from sofie_bridge import signature
 from sofie_bridge.emit import Emitted, Weights, emit
-from sofie_bridge.shapes import header_dims
-from sofie_bridge.signature import Signature
 from sofie_bridge.sofie import Sofie
 from sofie_bridge.stages.cut import Part
+from sofie_bridge.stages.inner import Inner
+from sofie_bridge.stages.whole import Whole
 
 
 @dataclass(frozen=True)
-class Emission:
-    """A part as SOFIE emitted it.
-
-    :param code: the header's text; the same for parts that share it.
-    :param weights: the part's own, as SOFIE wrote them.
-    :param tensors: C++ names in that code, by ONNX name. :param symbols: of open dimensions likewise.
-    :param dims: of outputs, by C++ name, as SOFIE states them.
-    """
+class Emission(Inner):
+    """A part as SOFIE emitted it."""
 
     part: Part
-    code: str
-    names: Signature
-    weights: Path | None
-    tensors: Mapping[str, str]
-    symbols: Mapping[str, str]
-    dims: Mapping[str, Sequence[int | str]]
 
 
 @dataclass(frozen=True)
@@ -50,14 +37,14 @@ class _Form:
 
 
 def emit_parts(
-    model: onnx.ModelProto, parts: Sequence[Part], name: str, folder: Path, sofie: Sofie, weights: Weights
+    whole: Whole, parts: Sequence[Part], name: str, folder: Path, sofie: Sofie, weights: Weights
 ) -> list[Emission]:
     """Every part, in order.
 
     :raises convert.errors.EmitError: as :func:`sofie_bridge.emit.emit`.
     """
     made: list[Emission] = []
-    forms = [_form(p.model(model)) for p in parts]
+    forms = [_form(p.model(whole)) for p in parts]
     often = Counter(f.key for f in forms)
     codes: dict[bytes, list[Emission]] = {}
     for k, (part, form) in enumerate(zip(parts, forms, strict=True)):
@@ -68,7 +55,7 @@ def emit_parts(
                 found = again
                 break
         if found is None:
-            settled = form if often[form.key] > 1 else _as_it_is(part.model(model))
+            settled = form if often[form.key] > 1 else _as_it_is(part.model(whole))
             found = _emission(part, settled, f"{name}_part{len(made)}", folder / f"part{k}", sofie, weights)
             codes.setdefault(form.key, []).append(found)
         made.append(found)
@@ -78,16 +65,10 @@ def emit_parts(
 def _emission(part: Part, form: _Form, name: str, folder: Path, sofie: Sofie, weights: Weights) -> Emission:
     folder.mkdir(parents=True)
     emitted: Emitted = emit(form.model, name, folder, sofie, weights=weights)
-    code = emitted.header.read_text()
-    return Emission(
-        part,
-        code,
-        signature.read(code, name),
-        emitted.weights,
-        {n: emitted.named.tensors[t] for n, t in form.tensors.items() if t in emitted.named.tensors},
-        {n: emitted.named.symbols[t] for n, t in form.symbols.items() if t in emitted.named.symbols},
-        header_dims(code),
-    )
+    made = Inner.of(emitted)
+    tensors = {n: made.tensors[t] for n, t in form.tensors.items() if t in made.tensors}
+    symbols = {n: made.symbols[t] for n, t in form.symbols.items() if t in made.symbols}
+    return Emission(made.code, made.names, made.weights, tensors, symbols, made.dims, part)
 
 
 def _as_it_is(model: onnx.ModelProto) -> _Form:

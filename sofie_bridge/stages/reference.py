@@ -18,8 +18,9 @@ from rewrite.passes.inline_functions import inline_functions
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Array
 from sofie_bridge.stages.cut import Part, cut
-from sofie_bridge.stages.kernel import inputs_of, kernel_of
+from sofie_bridge.stages.kernel import kernel_of
 from sofie_bridge.stages.own_code import OwnCode
+from sofie_bridge.stages.whole import Whole
 
 
 class StagedReference:
@@ -32,10 +33,10 @@ class StagedReference:
 
     def __init__(self, model: onnx.ModelProto, *, optimised: bool, second: bool) -> None:
         self.outputs = [o.name for o in model.graph.output]
-        whole = _inferred(model)
-        self._constants = {i.name: i for i in whole.graph.initializer}
+        whole = Whole(_inferred(model))
+        self._constants = whole.constants
         self._steps: list[OnnxReference | _Standing] = []
-        for step in cut(whole, lambda n: kernel_of(n) is not None):
+        for step in cut(whole.model, lambda n: kernel_of(n) is not None):
             if isinstance(step, Part):
                 part = OnnxReference(step.model(whole), optimised=optimised, second=second)
                 self._steps.append(part)
@@ -67,15 +68,15 @@ class StagedReference:
 class _Standing:
     """What stands in for one node."""
 
-    def __init__(self, model: onnx.ModelProto, node: onnx.NodeProto) -> None:
+    def __init__(self, whole: Whole, node: onnx.NodeProto) -> None:
         kernel = kernel_of(node)
         assert kernel is not None
         self.inputs = list(dict.fromkeys(n for n in node.input if n))
-        self._call = kernel.call(node, inputs_of(model, node))
+        self._call = kernel.call(node, whole.inputs(node))
         self._place = kernel.code(self._call).place
         reference = kernel.reference(self._call)
         self.name = "NumPy" if reference is not None else "the operators' own C++"
-        self._compute = reference if reference is not None else OwnCode(model, node)
+        self._compute = reference if reference is not None else OwnCode(whole.model, node)
 
     def __call__(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         node = self._call.node
@@ -133,10 +134,10 @@ def _settled(size: Any, sizes: Mapping[Any, int]) -> Any:
 
 def unverified(model: onnx.ModelProto) -> list[str]:
     """Custom operators of the model whose C++ nothing of the user's is there to compare with."""
-    found = []
+    found, whole = [], Whole(model)
     for node in model.graph.node:
         kernel = kernel_of(node)
-        if kernel is not None and kernel.reference(kernel.call(node, inputs_of(model, node))) is None:
+        if kernel is not None and kernel.reference(kernel.call(node, whole.inputs(node))) is None:
             found.append(_name(node))
     return list(dict.fromkeys(found))
 

@@ -8,7 +8,8 @@ import onnx
 
 from rewrite.target import Verdict
 from sofie_bridge.sofie import Sofie
-from sofie_bridge.stages.kernel import Kernel, KernelOf, inputs_of, kernel_of
+from sofie_bridge.stages.kernel import Kernel, KernelOf, kernel_of
+from sofie_bridge.stages.whole import Whole
 from sofie_bridge.target import SofieTarget
 
 
@@ -27,7 +28,7 @@ class StagedTarget(SofieTarget):
         if kernel is None:
             return super().judge(probe)
         node = probe.graph.node[-1]
-        why = kernel.refuses(node, inputs_of(probe, node))
+        why = kernel.refuses(node, Whole(probe).inputs(node))
         return Verdict(not why, why)
 
     def review(self, probes: Iterable[onnx.ModelProto]) -> bool:

@@ -15,8 +15,8 @@ from rewrite.kept import mark
 from rewrite.passes.infer_shapes import infer_shapes
 from sofie_bridge.batch import Piece
 from sofie_bridge.reference import OnnxReference
-from sofie_bridge.stages.kernel import inputs_of
-from sofie_bridge.stages.library import Case, Entry, LibraryKernel, entry_of, library, outputs_of
+from sofie_bridge.stages.library import Case, Entry, LibraryKernel, entry_of, library
+from sofie_bridge.stages.whole import Whole
 
 #: Sizes of open dimensions that every case is run at.
 SIZES = (5, 2)
@@ -45,9 +45,10 @@ def piece_of(name: str, case: Case) -> Piece:
 def refusal_of(entry: Entry, case: Case) -> str:
     """Why the kernel does not take its node; "" where it does."""
     model = model_of(case)
+    whole = Whole(model)
     node = next(n for n in model.graph.node if entry_of(n) is entry)
     dims = (d.dim_param for i in model.graph.input for d in i.type.tensor_type.shape.dim)
-    return LibraryKernel(entry, outputs_of(model, node), frozenset(dims)).refuses(node, inputs_of(model, node))
+    return LibraryKernel(entry, whole.outputs(node), frozenset(dims)).refuses(node, whole.inputs(node))
 
 
 def arrays_of(model: onnx.ModelProto, given: Mapping[str, Any], size: int) -> Arrays:

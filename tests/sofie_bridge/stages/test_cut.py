@@ -8,6 +8,7 @@ from small_models import parse
 
 from rewrite.passes.infer_shapes import infer_shapes
 from sofie_bridge.stages.cut import Part, cut
+from sofie_bridge.stages.whole import Whole
 
 _DOMAIN = {"d": 1}
 
@@ -80,7 +81,7 @@ def test_a_part_is_a_model_of_its_own() -> None:
     typed = onnx.ModelProto()
     typed.CopyFrom(model)
     typed.graph.value_info.extend([onnx.helper.make_tensor_value_info("b", onnx.TensorProto.FLOAT, [2])])
-    parts = [s.model(typed) for s in cut(typed, lambda node: node.domain == "d") if isinstance(s, Part)]
+    parts = [s.model(Whole(typed)) for s in cut(typed, lambda node: node.domain == "d") if isinstance(s, Part)]
     assert [[i.name for i in p.graph.initializer] for p in parts] == [["w"], ["w"]]
     for part in parts:
         onnx.checker.check_model(part, full_check=True)
