@@ -21,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Translations by primitive, until jax2onnx is there to be given them.
 LOWERINGS: dict[str, Callable[..., Any]] = {}
 _OWN = "converters.jax_lowering"
+_COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual")
 
 
 def lowering(name: str) -> Callable[[F], F]:
@@ -62,8 +63,7 @@ class Builder:
         names = [self._context.fresh_name(f"{self._name}_{operator.lower()}") for _ in range(returns)]
         made = make(*inputs, _outputs=names, **attributes)
         first = made if returns == 1 else made[0]
-        if inputs[0] is not None and inputs[0].type is not None:
-            first.type = inputs[0].type  # the result's own is written over it
+        first.type = _type_of(operator, inputs, attributes)  # the result's own is written over it
         return made
 
     def constant(self, value: Any, dtype: Any = np.int64) -> Any:
@@ -79,6 +79,17 @@ class Builder:
         """The inputs of the ONNX node that gives the value, where it is of this operator."""
         node = value.producer()
         return node.inputs if node is not None and node.op_type == operator else None
+
+
+def _type_of(operator: str, inputs: Sequence[Any], attributes: dict[str, Any]) -> Any:
+    """The type that a node gives, as jax2onnx takes those Casts away that change no type."""
+    import onnx_ir as ir
+
+    if operator == "Cast":
+        return ir.TensorType(ir.DataType(attributes["to"]))
+    if operator in _COMPARISONS:
+        return ir.TensorType(ir.DataType.BOOL)
+    return inputs[0].type if inputs[0] is not None else None
 
 
 def register() -> None:
