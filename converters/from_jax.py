@@ -10,7 +10,7 @@ from convert.errors import BadInput, BadModel, MissingPackage
 from converters import jax_networks
 from converters.base import Loaded, LoadOptions
 from converters.factory import build
-from converters.jax_kinds import CHECKPOINT, EXPORTED, refuse_exported, sniff
+from converters.jax_kinds import CHECKPOINT, EXPORTED, is_exported, sniff
 from converters.jax_networks import EQUINOX, FUNCTION, LINEN, NNX, Network
 from converters.quiet import Attempt, quietly, reason
 from converters.vetting import real_inputs, run_checker, vet
@@ -35,7 +35,7 @@ class JaxFrontend:
 
     def sniff_object(self, source: object) -> str | None:
         """A module, a function, or a pair of one and its parameters; none is JAX's before jax has been imported."""
-        return jax_networks.kind_of(source)
+        return EXPORTED if is_exported(source) else jax_networks.kind_of(source)
 
     def load(self, source: Any, kind: str, options: LoadOptions) -> Loaded:
         """Open, trace, convert and check.
@@ -43,9 +43,9 @@ class JaxFrontend:
         :raises convert.errors.LoadError: whatever the file holds.
         """
         where = str(source) if isinstance(source, Path) else f"the {kind} in memory"
-        if kind == EXPORTED:
-            refuse_exported(where)
         _import_frameworks(where, verbose=options.verbose)
+        if kind == EXPORTED:
+            return _load_exported(source, options, where)
         params = options.params
         if isinstance(source, Path):
             source, params = _built(source, options), source
@@ -99,6 +99,14 @@ def _load(source: Any, kind: str, params: Path | None, options: LoadOptions, whe
         said = (*notes, *others, *network.notes, *call.notes, *traced.notes)
         return _export(network, state, call, traced, kind, said, where, options)
     raise errors[0]
+
+
+def _load_exported(source: Any, options: LoadOptions, where: str) -> Loaded:
+    from converters.jax_exported import carried
+
+    found = carried(source, options, where=where)
+    said = (*found.notes, *found.traced.notes)
+    return _export(found.network, (), found.call, found.traced, EXPORTED, said, where, options)
 
 
 def _export(

@@ -12,9 +12,9 @@ from converters.base import LoadOptions
 from converters.inputs import batched, match_specs
 from converters.jax_networks import FUNCTION, Network
 from converters.jax_trees import leaves_of
-from converters.torch_named import named
-from converters.torch_signature import by_argument
-from converters.torch_trees import label
+from converters.leaf_names import label
+from converters.named_inputs import named
+from converters.signature import by_argument
 
 Rebuild = Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
 

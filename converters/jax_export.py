@@ -29,6 +29,8 @@ EXPORTER = "jax2onnx"
 OPSET = 23
 #: Its translations of primitives; all of the others patch what is not called here, and take twenty seconds to import.
 _PLUGINS = ("jax2onnx.plugins.jax.core", "jax2onnx.plugins.jax.lax")
+#: Primitives whose bodies become graphs inside a node.
+_CONTROL = ("scan", "while", "cond")
 
 
 def export(closed: Any, names: Sequence[str], outputs: Sequence[str], *, where: str, verbose: bool) -> onnx.ModelProto:
@@ -70,7 +72,7 @@ def _refuse_unknown(closed: Any, where: str) -> None:
     """
     from jax2onnx.plugins.plugin_system import PLUGIN_REGISTRY
 
-    unknown = {e.primitive.name: user_line(e.source_info) for e in reversed(closed.jaxpr.eqns)
+    unknown = {e.primitive.name: user_line(e.source_info) for e in reversed(_equations(closed.jaxpr))
                if e.primitive.name not in PLUGIN_REGISTRY or e.primitive.name in REFUSALS}  # fmt: skip
     if unknown:
         findings = tuple(Finding(f"{name} has no translation", where=place, why=REFUSALS.get(name, ""))
@@ -78,6 +80,17 @@ def _refuse_unknown(closed: Any, where: str) -> None:
         advice = "say it with other functions of jax.numpy, or cut it off the model"
         what = f"the primitives {', '.join(unknown)} cannot be exported"
         raise ExportFailed(what, where=where, advice=advice, findings=findings)
+
+
+def _equations(jaxpr: Any) -> list[Any]:
+    """Those in the bodies of loops and branches too."""
+    from jax.extend.core import jaxprs_in_params
+
+    found = []
+    for equation in jaxpr.eqns:
+        inner = jaxprs_in_params(equation.params) if equation.primitive.name in _CONTROL else ()
+        found += [equation, *(e for j in inner for e in _equations(getattr(j, "jaxpr", j)))]
+    return found
 
 
 @contextlib.contextmanager

@@ -119,13 +119,13 @@ def _plugin(function: Callable[..., Any], before: Any) -> Any:
                 return dispatch_plugin_lowering(before, ctx=ctx, eqn=eqn, primitive_name=name, source="converter")
             results = [made] if eqn.primitive.multiple_results is False else list(made)
             for value, variable in zip(results, eqn.outvars, strict=True):
-                _stamp(ctx, value, variable.aval)
+                stamp(ctx, value, variable.aval)
             return results
 
     return Plugin()
 
 
-def _stamp(context: Any, value: Any, aval: Any) -> None:
+def stamp(context: Any, value: Any, aval: Any) -> None:
     """The value's shape and type, as JAX has them."""
     import onnx_ir as ir
     from jax2onnx.converter.ir_builder import _dtype_to_ir

@@ -10,7 +10,7 @@ from typing import Any
 from convert.errors import BadModel
 from converters.jax_modes import SWITCHES, evaluation, said
 from converters.quiet import Attempt, reason
-from converters.torch_signature import Signature, signature_of
+from converters.signature import Signature, signature_of
 
 LINEN, NNX, EQUINOX = "Flax Linen module", "Flax NNX module", "Equinox module"
 FUNCTION = "JAX function"

@@ -12,9 +12,9 @@ from converters.jax_calls import Call
 from converters.jax_networks import Network
 from converters.jax_simplify import simplified
 from converters.jax_trees import Path, leaves_of
+from converters.leaf_names import output_names
 from converters.places import last_user_line
 from converters.quiet import Attempt, quietly, reason
-from converters.torch_trees import output_names
 
 #: Sizes for open dimensions, to see whether a model runs at all: even ones, as channels are halved and patches cut.
 _BASES = (4, 16, 64)

@@ -25,6 +25,8 @@ def wire(model: onnx.ModelProto, names: Sequence[str], outputs: Sequence[str]) -
     direct = {name for name in made if name in inputs or name in weights or made.count(name) > 1}
     renamed = dict(zip(inputs, names, strict=True))
     renamed |= {old: new for old, new in zip(made, outputs, strict=True) if old not in direct}
+    for body in _bodies(graph):
+        del body.value_info[:]  # of these none is written over, as those of the graph are
     taken = {*names, *outputs}
     inner = {*weights, *(name for node in _nodes(graph) for name in node.output)} - renamed.keys()
     renamed |= {name: f"{name}_inner" for name in inner & taken}
@@ -41,6 +43,8 @@ def wire(model: onnx.ModelProto, names: Sequence[str], outputs: Sequence[str]) -
 def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
         value.name = names.get(value.name, value.name)
+    for value in (v for body in _bodies(graph) for v in (*body.input, *body.output, *body.initializer)):
+        value.name = names.get(value.name, value.name)
     for node in _nodes(graph):
         node.input[:] = [names.get(n, n) for n in node.input]
         node.output[:] = [names.get(n, n) for n in node.output]
@@ -48,8 +52,12 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     """Those in the bodies of others too."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
+    yield from graph.node
+    for body in _bodies(graph):
+        yield from body.node
+
+
+def _bodies(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    for attribute in (a for node in graph.node for a in node.attribute if a.HasField("g")):
+        yield attribute.g
+        yield from _bodies(attribute.g)

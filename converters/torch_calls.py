@@ -11,10 +11,12 @@ from convert.errors import BadInput, Finding
 from convert.spec import TensorSpec
 from converters.base import LoadOptions
 from converters.inputs import match_specs
+from converters.leaf_names import label
+from converters.named_inputs import Named, named
+from converters.signature import by_argument
 from converters.torch_dynamic import names_of_dimensions
-from converters.torch_named import Named, named
-from converters.torch_signature import by_argument, signature
-from converters.torch_trees import flatten, label
+from converters.torch_signature import signature
+from converters.torch_trees import flatten
 
 if TYPE_CHECKING:
     import torch

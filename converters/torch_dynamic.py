@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convert.errors import BadInput
-from converters.torch_signature import Signature
-from converters.torch_trees import Path, label
+from converters.leaf_names import Path, label
+from converters.signature import Signature
 
 if TYPE_CHECKING:
     import torch

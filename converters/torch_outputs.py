@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from convert.errors import BadModel, Finding
 from convert.spec import DTYPES
+from converters.leaf_names import label, output_names
 from converters.torch_calls import Call
-from converters.torch_trees import Tree, label, output_names
+from converters.torch_trees import Tree
 
 
 def names_of_outputs(call: Call, tree: Tree, where: str) -> list[str]:

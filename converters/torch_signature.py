@@ -1,58 +1,19 @@
-"""What a module's forward takes: names, which are needed, which are nests and of what."""
+"""What a module's forward takes, of a TorchScript archive's too."""
 
 from __future__ import annotations
 
-import collections.abc
-import dataclasses
-import inspect
-import types
-import typing
-from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any
 
-from converters.quiet import Attempt
+from converters.signature import Argument, Make, Signature, listed, signature_of, tupled
 
 if TYPE_CHECKING:
     import torch
 
-#: Makes a nest from its members by key; the keys of a list are "0", "1".
-Make = Callable[[Mapping[str, Any]], Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Argument:
-    """One of forward's arguments.
-
-    :param needed: it has no default. :param by_name: it can be given by its name only.
-    :param make: how its annotation wants it made where it is a nest; None where it does not say.
-    """
-
-    name: str
-    needed: bool
-    by_name: bool = False
-    make: Make | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Signature:
-    """All of them. :param any_number: ``*args``. :param any_name: ``**kwargs``."""
-
-    arguments: tuple[Argument, ...]
-    any_number: bool = False
-    any_name: bool = False
-
-    @property
-    def names(self) -> list[str]:
-        return [a.name for a in self.arguments]
-
-    def __str__(self) -> str:
-        shown = [a.name if a.needed else f"{a.name} (optional)" for a in self.arguments]
-        shown += ["any number of others"] * self.any_number + ["any others by name"] * self.any_name
-        return ", ".join(shown) or "no named arguments"
+_SCRIPTED: dict[str, Make] = {"DictType": dict, "ListType": listed, "TupleType": tupled}
 
 
 def signature(module: torch.nn.Module) -> Signature:
-    """Of the module's forward, of a TorchScript archive's too."""
+    """Of the module's forward."""
     import torch
 
     if isinstance(module, torch.jit.ScriptModule):
@@ -62,65 +23,3 @@ def signature(module: torch.nn.Module) -> Signature:
             for a in forward.schema.arguments[1:]
         ))  # fmt: skip
     return signature_of(module.forward)
-
-
-def signature_of(function: Callable[..., Any], without: Container[str] = ()) -> Signature:
-    """Of any function.
-
-    :param without: names of arguments that are none of the user's inputs.
-    """
-    hints: dict[str, Any] = {}
-    with Attempt():  # names that only a type checker imports
-        hints = typing.get_type_hints(function)
-    given = [p for p in inspect.signature(function).parameters.values() if p.name not in without]
-    return Signature(
-        tuple(
-            Argument(p.name, p.default is p.empty, by_name=p.kind is p.KEYWORD_ONLY, make=_make(hints.get(p.name)))
-            for p in given
-            if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        ),
-        any_number=any(p.kind is p.VAR_POSITIONAL for p in given),
-        any_name=any(p.kind is p.VAR_KEYWORD for p in given),
-    )
-
-
-def by_argument(path: tuple[str | int, ...], takes: Signature) -> tuple[str | int, ...]:
-    """(0, place, ...) and (1, name, ...) of arguments and keywords, by the arguments' names."""
-    _, first, *rest = path
-    if isinstance(first, int):
-        positional = [a.name for a in takes.arguments if not a.by_name]
-        first = positional[first] if first < len(positional) else f"input_{first}"
-    return (first, *rest)
-
-
-def made(members: Mapping[str, Any]) -> Any:
-    """A list where the keys are 0, 1, 2 ..., else a dict."""
-    return _listed(members) if members.keys() == set(map(str, range(len(members)))) else dict(members)
-
-
-def _listed(members: Mapping[str, Any]) -> list[Any]:
-    return [members[key] for key in sorted(members, key=lambda k: (len(k), k))]
-
-
-def _tupled(members: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(_listed(members))
-
-
-_SCRIPTED: dict[str, Make] = {"DictType": dict, "ListType": _listed, "TupleType": _tupled}
-
-
-def _make(annotation: Any) -> Make | None:
-    """How a nest of the annotated kind is made; None for tensors and what is not said."""
-    origin = typing.get_origin(annotation) or annotation
-    if origin in (typing.Union, types.UnionType):
-        return next(filter(None, map(_make, typing.get_args(annotation))), None)
-    if not isinstance(origin, type):
-        return None
-    if dataclasses.is_dataclass(origin) or (issubclass(origin, tuple) and hasattr(origin, "_fields")):
-        cls: Callable[..., Any] = origin
-        return lambda members: cls(**members)
-    if issubclass(origin, tuple):
-        return _tupled
-    if issubclass(origin, collections.abc.Mapping):
-        return dict
-    return _listed if issubclass(origin, collections.abc.Sequence) and origin is not str else None

@@ -18,7 +18,6 @@ from rewrite.engine import Engine, Step, Stuck
 from rewrite.graph import Graph
 from rewrite.kept import mark
 from rewrite.origin import Origin, origins_of
-from rewrite.passes.compare_in_rows import compare_in_rows
 from rewrite.passes.densify import densify
 from rewrite.passes.drop_empty_inputs import drop_empty_inputs
 from rewrite.passes.drop_no_ops import drop_no_ops
@@ -57,7 +56,6 @@ PASSES: tuple[Callable[[Graph], None], ...] = (
     resolve_auto_pad,
     fold_constants,
     drop_no_ops,
-    compare_in_rows,
 )
 
 

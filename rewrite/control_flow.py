@@ -23,6 +23,9 @@ from rewrite.sequences import SEQUENCES, Call, Inputs, Open, sequence_of, stacke
 
 #: Nodes of bodies gone through for one loop: what takes more stays a loop.
 LIMIT = 20_000
+#: The same for a Scan, which a library takes whole: written out it is no faster, and as much larger as it has trips
+#: (``bench/recurrent.py``). A Loop may hold sequences, which nothing but this takes.
+SCANNED = 128
 
 #: Operators that end a program, or read what is not theirs, on inputs that a condition may be there to keep away.
 _MAY_FAIL = frozenset({"Div", "Mod", "Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "Loop"})
@@ -156,7 +159,7 @@ class _Unroller:
             raise Open("the trip count is not known before the model runs")
         trips = int(held.reshape(-1)[0])
         if not stops:
-            _within_limit(trips, nodes)
+            _within_limit(trips, nodes, LIMIT)
         return trips
 
     def _scan(self, attributes: dict[str, Any], inputs: Inputs) -> list[Tensor]:
@@ -170,7 +173,7 @@ class _Unroller:
         if len(trips) != 1:
             raise Open(f"its inputs are of different lengths: {sorted(trips)}")
         (length,) = trips
-        _within_limit(length, len(body.nodes))
+        _within_limit(length, len(body.nodes), SCANNED)
         stacks: list[list[Tensor]] = [[] for _ in made]
         for trip in range(length):
             at = [length - 1 - trip if b else trip for b in back]
@@ -232,9 +235,9 @@ def _truth(condition: Tensor, what: str) -> bool:
     return bool(held.reshape(-1)[0])
 
 
-def _within_limit(trips: int, nodes: int) -> None:
-    if trips * nodes > LIMIT:
-        raise Open(f"unrolled it would be {trips} times {nodes} nodes, more than {LIMIT}")
+def _within_limit(trips: int, nodes: int, most: int) -> None:
+    if trips * nodes > most:
+        raise Open(f"unrolled it would be {trips} times {nodes} nodes, more than {most}")
 
 
 def _shape(declared: Tensor) -> tuple[int, ...]:

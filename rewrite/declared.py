@@ -85,6 +85,8 @@ def tensor_of(kind: onnx.TypeProto, constant: onnx.TensorProto | None = None) ->
     dims = kind.tensor_type.shape.dim
     shape = [d.dim_value if d.HasField("dim_value") else expression(d.dim_param or f"?{id(d)}") for d in dims]
     shown = constant is not None and np.prod(constant.dims, dtype=int) <= _SHOWN
+    if constant is not None and constant.data_location == onnx.TensorProto.EXTERNAL:
+        shown = False  # a probe leaves it out
     value = numpy_helper.to_array(constant) if shown and constant is not None else None
     return Tensor(str(helper.tensor_dtype_to_np_dtype(kind.tensor_type.elem_type)), tuple(shape), value)
 

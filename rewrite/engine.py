@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 import onnx
 
-from convert.errors import Finding, NotConverging, WrongRewrite
+from convert.errors import BadModel, Finding, NotConverging, WrongRewrite
 from rewrite.expand import expand
 from rewrite.graph import Graph, Node, Tensor, refresh_shapes
+from rewrite.in_rows import in_rows, works_on_numbers
 from rewrite.origin import Origin
 from rewrite.passes.fold_constants import fold
 from rewrite.passes.write_defaults import write_default_attributes
-from rewrite.rule import NodeView, Op, Refusal, operator_of, rules_for
+from rewrite.rule import Body, NodeView, Op, Refusal, operator_of, rules_for
 from rewrite.shape_arithmetic import computes_sizes
+from rewrite.sizes_to_numbers import sizes_to_numbers
 from rewrite.target import Library, Target, Verdict
 from rewrite.unsupported import Unsupported, unsupported_node
 from rewrite.witness import Watch, Witness
+
+_INVALID = (onnx.shape_inference.InferenceError, onnx.checker.ValidationError)
+_ADVICE = "if sizes were given, check them against the model's own constants: each branch of an If has to take them"
 
 #: How many rules may fire on each other's output before they are taken for going in circles.
 GENERATIONS = 24
@@ -120,10 +126,10 @@ class Engine:
         """What the target was asked about what is left: each node, and each pair that it merges."""
         for node in self.graph.nodes:
             if not self._judged_with_its_readers(node):
-                yield self.graph.probe(node)
+                yield from self.graph.probes(node)
             first = self._merged_with(node)
             if first is not None:
-                yield self.graph.probe(first, node)
+                yield from self.graph.probes(first, node)
 
     def _legalised(self, given: Iterable[_Work]) -> list[Node]:
         """The nodes, and what rules make of those that the target refuses, and of what they make in turn."""
@@ -163,14 +169,20 @@ class Engine:
     def _apart(self, node: Node) -> list[Node]:
         """The node, or where the target gets it and the one that it merges it with wrong, what a rule makes of it."""
         first = self._merged_with(node)
-        verdict = Verdict(True) if first is None else self._ask(self.graph.probe(first, node))
+        verdict = Verdict(True) if first is None else self._ask(first, node)
         if verdict.legal:
             return [node]
         step, made = self._rewrite(node, 0, verdict, merged=True)
         return [node] if step is None else self._legalised((n, 1, (step,)) for n in made)
 
     def _judge_alone(self, node: Node) -> Verdict:
-        return Verdict(True) if self._judged_with_its_readers(node) else self.judge(node)
+        """The verdict on the node; on one that computes sizes, what matters of it by itself.
+
+        That is only whether it works on single numbers where the target wants rows.
+        """
+        if not self._judged_with_its_readers(node) or works_on_numbers(NodeView(node)):
+            return self.judge(node)
+        return Verdict(True)
 
     def _judged_with_its_readers(self, node: Node) -> bool:
         return computes_sizes(node) and not any(self.graph.is_output(o) for o in node.outputs)
@@ -230,56 +242,81 @@ class Engine:
         shapeless = [t.name for t in (*node.inputs, *node.outputs) if t.name and t.shape is None]
         if shapeless:
             return Verdict(False, f"not even the rank of {shapeless[0]!r} is known before the model runs")
-        return self._ask(self.graph.probe(node))
+        return self._ask(node)
 
-    def _ask(self, probe: onnx.ModelProto) -> Verdict:
-        key = probe.SerializeToString(deterministic=True)
-        if key not in self._verdicts:
-            self._verdicts[key] = self.target.judge(probe)
-        return self._verdicts[key]
+    def _ask(self, *nodes: Node) -> Verdict:
+        """The target's verdict on the nodes together, however it holds the numbers without axes that they read."""
+        verdict = Verdict(True)
+        for probe in self.graph.probes(*nodes):
+            key = probe.SerializeToString(deterministic=True)
+            if key not in self._verdicts:
+                self._verdicts[key] = self.target.judge(probe)
+            verdict = self._verdicts[key]
+            if not verdict.legal:
+                break
+        return verdict
 
     def _rewrite(
         self, node: Node, generation: int, verdict: Verdict, *, merged: bool
     ) -> tuple[Step | None, list[Node]]:
         refusals: list[tuple[str, str]] = []
-        origin, before, shown = self.graph.origin(node), signature(node), self.watch.before(node, self.graph)
         known = unsupported_node(node)
-        named = [(r.name, r.body) for r in rules_for(operator_of(node), merged=merged)]
-        ways = [] if known is not None and known.always else [*named, *([] if merged else [("function_body", expand)])]
-        for name, body in ways:
-            op = Op(self.graph, node.outputs[0].name)
-            try:
-                result = body(op, NodeView(node))
-            except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
-                raise WrongRewrite(
-                    f"the rule {name} built an invalid node for {before}",
-                    where=str(origin),
-                    why=str(error),
-                    advice="report this with the model",
-                ) from error
-            if isinstance(result, Refusal):
-                refusals.append((name, result.reason))
-                self.graph.discard(op.nodes)
-                continue
-            results = list(result) if isinstance(result, list | tuple) else [result]
-            lacks = [o.name for o, r in zip(node.outputs, results, strict=True) if r is None and self._is_read(o)]
-            if lacks:
-                raise WrongRewrite(f"the rule {name} gives nothing for {lacks[0]!r}, which is read", where=str(origin))
-            self.watch.after(shown, op.nodes, results, by=f"the rule {name}", what=before, where=str(origin))
-            made = self._put(node, op, results, origin)
-            step = Step(generation, name, origin, before, tuple(n.op for n in made), verdict.reason)
-            self.outcome.trail.append(step)
-            return step, made
+        for name, body in [] if known is not None and known.always else self._ways(node, merged=merged):
+            made = self._by(name, body, node, generation, verdict)
+            if not isinstance(made, Refusal):
+                return made
+            refusals.append((name, made.reason))
         if not merged and self.library is not None:
             why = self._without_kernel(node, self.library)
             if not why:
+                made = self._by("sizes_to_numbers", partial(sizes_to_numbers, kept=True), node, generation, verdict)
+                if not isinstance(made, Refusal):
+                    return made
                 self.outcome.kept |= {o.name for o in node.outputs}
                 return None, []
             refusals.append(("the library of kernels", why))
         reasons = tuple((n, r) for n, r in refusals if r)
         dtypes = frozenset(str(t.dtype) for t in (*node.inputs, *node.outputs) if t.name)
+        origin, before = self.graph.origin(node), signature(node)
         self._stuck.append((node, Stuck(node.op, origin, before, verdict.reason, reasons, dtypes, known)))
         return None, []
+
+    @staticmethod
+    def _ways(node: Node, *, merged: bool) -> list[tuple[str, Body]]:
+        """Ways to express the node, in the order in which they are tried."""
+        named = [(r.name, r.body) for r in rules_for(operator_of(node), merged=merged)]
+        if merged:
+            return named
+        return [("in_rows", in_rows), *named, ("function_body", expand), ("sizes_to_numbers", sizes_to_numbers)]
+
+    def _by(
+        self, name: str, body: Body, node: Node, generation: int, verdict: Verdict
+    ) -> tuple[Step, list[Node]] | Refusal:
+        """What one way makes of the node, in its place; or why it does not."""
+        op, origin = Op(self.graph, node.outputs[0].name), self.graph.origin(node)
+        try:
+            result = body(op, NodeView(node))
+        except _INVALID as error:
+            _refuse_invalid(self.graph.probe(node), signature(node), str(origin))
+            raise WrongRewrite(
+                f"the rule {name} built an invalid node for {signature(node)}",
+                where=str(origin),
+                why=str(error),
+                advice="report this with the model",
+            ) from error
+        if isinstance(result, Refusal):
+            self.graph.discard(op.nodes)
+            return result
+        before, shown = signature(node), self.watch.before(node, self.graph)
+        results = list(result) if isinstance(result, list | tuple) else [result]
+        lacks = [o.name for o, r in zip(node.outputs, results, strict=True) if r is None and self._is_read(o)]
+        if lacks:
+            raise WrongRewrite(f"the rule {name} gives nothing for {lacks[0]!r}, which is read", where=str(origin))
+        self.watch.after(shown, op.nodes, results, by=f"the rule {name}", what=before, where=str(origin))
+        made = self._put(node, op, results, origin)
+        step = Step(generation, name, origin, before, tuple(n.op for n in made), verdict.reason)
+        self.outcome.trail.append(step)
+        return step, made
 
     def _without_kernel(self, node: Node, library: Library) -> str:
         """Why the library has no kernel for the node; "" where it has."""
@@ -305,6 +342,18 @@ class Engine:
                 if out.name:
                     self.graph.origins.setdefault(out.name, origin)
         return used[::-1]
+
+
+def _refuse_invalid(probe: onnx.ModelProto, shown: str, where: str) -> None:
+    """
+    :raises BadModel: the node itself is none that ONNX allows. The branch of an If that is not for the given sizes may
+        have such: inference passes it over where a shape is known too late.
+    """
+    try:
+        onnx.shape_inference.infer_shapes(probe, strict_mode=True)
+    except _INVALID as error:
+        what = f"{shown} is not valid ONNX"
+        raise BadModel(what, where=where, why=str(error).splitlines()[-1], advice=_ADVICE) from error
 
 
 def signature(node: Node) -> str:

@@ -310,18 +310,27 @@ class Graph:
             node.inputs.clear()
             node.outputs.clear()
 
-    def probe(self, *nodes: Node) -> onnx.ModelProto:
+    def probe(self, *nodes: Node, made: bool = False) -> onnx.ModelProto:
         """The nodes as a model of their own, with canonical names, so that equal nodes give equal bytes.
 
         Shape arithmetic in front of them is part of it. What the model gives are the outputs of the last node, and
         those of the others that are outputs of the graph.
+
+        :param made: see :class:`rewrite.probe.Probe`.
         """
         from rewrite.probe import Probe  # which builds on this module
         from rewrite.shape_arithmetic import shape_arithmetic
 
         sizes = {id(n): n for node in nodes for n in shape_arithmetic(node) or () if n not in nodes}
         inner = [o for node in nodes[:-1] for o in node.outputs if self.is_output(o)]
-        return Probe([*sizes.values(), *nodes], [*inner, *nodes[-1].outputs], self._foreign).model()
+        return Probe([*sizes.values(), *nodes], [*inner, *nodes[-1].outputs], self._foreign, made=made).model()
+
+    def probes(self, *nodes: Node) -> list[onnx.ModelProto]:
+        """The probe; and where the nodes read numbers without axes that are computed, one that makes them."""
+        from rewrite.probe import is_computed_number
+
+        computed = any(is_computed_number(t) for node in nodes for t in node.inputs)
+        return [self.probe(*nodes, made=made) for made in (False, True)[: 1 + computed]]
 
     def origin(self, node: Node) -> Origin:
         """Where the node comes from in the user's model."""

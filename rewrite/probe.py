@@ -19,12 +19,16 @@ from rewrite.graph import (
     dtype_of,
     is_constant,
     node_proto,
+    shape_of,
     type_proto,
     value,
 )
 
 #: Floats in a constant that may be more than a weight: bounds, scales of axes, the values of a one-hot vector.
 FEW = 16
+
+#: The shape of a single number, in a probe.
+_NO_AXES = "no_axes"
 
 
 class Probe:
@@ -33,13 +37,21 @@ class Probe:
     :param nodes: in order; mostly one, and what is judged together with it.
     :param outputs: the tensors that the model gives.
     :param foreign: versions of domains that are not ONNX's own.
+    :param made: whether numbers without axes that a node computes are computed here too. A target may hold such a
+        one otherwise than one that it is given.
     """
 
     def __init__(
-        self, nodes: Sequence[Node], outputs: Sequence[Tensor], foreign: Sequence[onnx.OperatorSetIdProto] = ()
+        self,
+        nodes: Sequence[Node],
+        outputs: Sequence[Tensor],
+        foreign: Sequence[onnx.OperatorSetIdProto] = (),
+        *,
+        made: bool = False,
     ) -> None:
         self.nodes = nodes
         self.outputs = outputs
+        self.made = made
         self.versions = {i.domain: i.version for i in foreign}
         self.tensors: dict[int, str] = {}
         self.symbols: dict[str, str] = {}
@@ -61,14 +73,19 @@ class Probe:
         made = {id(t): t for node in self.nodes for t in node.outputs if t.name}
         read = {id(t): t for node in self.nodes for t in node.inputs if t.name and id(t) not in made}
         given = {id(t) for t in self.outputs}
+        single = {k: t for k, t in read.items() if self.made and is_computed_number(t)}
+        inner = [t for k, t in (single | made).items() if k not in given]
         model = helper.make_model(
             helper.make_graph(
-                protos,
+                [*(self._computed(t) for t in single.values()), *protos],
                 "probe",
-                [self.info(t, self.tensors[id(t)]) for t in read.values() if not is_constant(t)],
+                [self._input(t) for t in read.values() if not is_constant(t)],
                 [self.info(t, self.tensors[id(t)]) for t in self.outputs if t.name],
-                [_probe_tensor(t, self.tensors[id(t)]) for t in read.values() if is_constant(t)],
-                value_info=[self.info(t, self.tensors[id(t)]) for t in made.values() if id(t) not in given],
+                [
+                    *(_probe_tensor(t, self.tensors[id(t)]) for t in read.values() if is_constant(t)),
+                    *([numpy_helper.from_array(np.empty(0, np.int64), _NO_AXES)] if single else []),
+                ],
+                value_info=[self.info(t, self.tensors[id(t)]) for t in inner],
             ),
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
@@ -76,6 +93,19 @@ class Probe:
         for domain in sorted({node.domain for node in self.nodes if node.domain}):
             model.opset_import.append(helper.make_opsetid(domain, self.versions.get(domain, 1)))
         return model
+
+    def _input(self, tensor: Tensor) -> onnx.ValueInfoProto:
+        """What the model is given for a tensor that its nodes read: for a number that it makes, a row of one."""
+        info = self.info(tensor, self.tensors[id(tensor)])
+        if self.made and is_computed_number(tensor):
+            info.name = _row(info.name)
+            info.type.tensor_type.shape.dim.add().dim_value = 1
+        return info
+
+    def _computed(self, tensor: Tensor) -> onnx.NodeProto:
+        """A node that makes the number."""
+        name = self.tensors[id(tensor)]
+        return helper.make_node("Reshape", [_row(name), _NO_AXES], [name], allowzero=0)
 
     def _proto(self, node: Node) -> onnx.NodeProto:
         proto = node_proto(node)
@@ -88,6 +118,15 @@ class Probe:
         del proto.attribute[:]
         proto.attribute.extend(attributes)
         return proto
+
+
+def is_computed_number(tensor: Tensor) -> bool:
+    """Is it a tensor without axes that a node makes?"""
+    return bool(tensor.inputs) and tensor.dtype is not None and shape_of(tensor) == ()
+
+
+def _row(name: str) -> str:
+    return f"{name}_row"
 
 
 def _probe_tensor(tensor: Tensor, name: str) -> onnx.TensorProto:

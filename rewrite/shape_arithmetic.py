@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from rewrite.graph import Node, Tensor, dtype_of, is_constant, static_shape, subgraphs
 
 #: Sizes and what is made of them are few numbers, in a row or alone.
@@ -52,6 +54,8 @@ def _made_of_sizes(tensor: Tensor, seen: dict[int, Node], depth: int = _MOST) ->
         return True
     shape, dtype = static_shape(tensor), dtype_of(tensor)
     if shape is None or len(shape) > 1 or prod(shape) > _FEW or dtype is None or len(seen) >= _MOST:
+        return False
+    if dtype == np.float64:  # nobody's sizes: see rewrite.sizes_to_numbers
         return False
     if producer.domain or any(subgraphs(producer)):
         return False

@@ -45,6 +45,8 @@ class SofieTarget:
     def judge(self, probe: onnx.ModelProto) -> Verdict:
         if not _is_whole(probe):
             return Verdict(False, "SOFIE's code for bodies of control flow cannot be measured node by node")
+        if _declares_in_the_open(probe):
+            return Verdict(False, "two of it in one header declare the same variable")
         kept = verdicts().get(self._key(probe))
         if kept is not None:
             return Verdict(**json.loads(kept))
@@ -102,6 +104,21 @@ class SofieTarget:
             return Verdict(False, words(answer)), not passing
         wrong = disagreements(probe, answer.tensors, answer.code)
         return Verdict(not wrong, "; ".join(wrong)), True
+
+
+def _declares_in_the_open(probe: onnx.ModelProto) -> bool:
+    """Does SOFIE's code for the node declare, outside of any loop, a variable that is called the same in each?
+
+    No node shows it by itself: SOFIE 0.1.0 calls the sum of a CumSum along a vector ``cs_acc``.
+    """
+    node = probe.graph.node[-1]
+    infos = (*probe.graph.input, *probe.graph.value_info)
+    rank = (
+        next((len(i.type.tensor_type.shape.dim) for i in infos if i.name == node.input[0]), None)
+        if node.input
+        else None
+    )
+    return node.op_type == "CumSum" and not node.domain and rank == 1
 
 
 def _is_whole(probe: onnx.ModelProto) -> bool:

@@ -26,6 +26,7 @@ from sofie_bridge.ports import Ports
 from sofie_bridge.reference import OnnxReference
 from sofie_bridge.samples import Arrays, fitting_size, make_samples
 from sofie_bridge.sofie import Sofie
+from sofie_bridge.stages.library import Library
 from sofie_bridge.target import SofieTarget
 from sofie_bridge.toolchain import find
 from sofie_bridge.verify import Asked, ask, judge
@@ -190,7 +191,7 @@ def _rewrite(runs: Sequence[_Run], target: SofieTarget, tell: Tell) -> None:
 
         def rewrite(run: _Run, review: Callable[[Iterable[onnx.ModelProto]], bool] = collect) -> None:
             assert run.loaded is not None
-            run.rewritten = rewrite_model(run.loaded.model, target, review=review)
+            run.rewritten = rewrite_model(run.loaded.model, target, review=review, library=Library())
 
         for run in runs:
             tell("rewriting", run.case)

@@ -5,13 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from converters.jax_cases import case
+from converters.jax_decompositions import primitive
 from converters.jax_lowering import lowering
 
 CASES = (
     case(lambda jax, x: x.mean(axis=0), "float32[N,3]"),
     case(lambda jax, x: x + x.shape[0], "float32[N,3]"),
     case(lambda jax, x: x * (2 * x.shape[0] + x.shape[1]), "int32[N,M]"),
+    case(lambda jax, x: x + ((x.shape[0] + 3) // 2 - 1), "int32[N]"),
+    case(lambda jax, x: x[:, -1], "float32[N,M,2]"),
 )  # fmt: skip
+
+
+@primitive("dim_as_value")
+def calculated(*, dim: Any) -> Any:
+    """The same sums and products of sizes that have a name each"""
+    from jax.export import symbolic_shape
+
+    names = dim.get_vars()
+    if str(dim) in names:
+        return NotImplemented
+    sizes = {n: symbolic_shape(n, scope=dim.scope)[0].dimension_as_value() for n in names}
+    return dim._evaluate(sizes)
 
 
 @lowering("dim_as_value")

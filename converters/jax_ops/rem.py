@@ -11,10 +11,15 @@ CASES = (
     case(lambda jax, x, y: jax.lax.rem(x, y), "float32[N,4]", "float32[N,4]", gives="Mod"),
     case(lambda jax, x: jax.numpy.remainder(x, 0.7), "float32[N,4]"),
     case(lambda jax, x: jax.lax.rem(x, 3), "int32[N,4]"),
+    case(lambda jax, x, y: jax.lax.rem(x, y), "int32[N,4]", "int32[N,4]"),
 )  # fmt: skip
 
 
 @lowering("rem")
 def rem(g: Any, x: Any, y: Any) -> Any:
-    """Mod(x, y) as C has it: with the sign of x"""
-    return g.Mod(x, y, fmod=1)
+    """Mod(x, y) as C has it: with the sign of x; of integers, where XLA gives x for y = 0, and C++ ends the program"""
+    if g.inputs[1].dtype.kind == "f" or y.const_value is not None:
+        return g.Mod(x, y, fmod=1)
+    dtype = g.inputs[1].dtype
+    nothing = g.Equal(y, g.constant(0, dtype))
+    return g.Where(nothing, x, g.Mod(x, g.Where(nothing, g.constant(1, dtype), y), fmod=1))

@@ -8,15 +8,26 @@ from rewrite.graph import Graph, Node, Tensor, dtype_of, shape_of, static_shape,
 
 
 def drop_no_ops(graph: Graph) -> None:
-    """Identity, Dropout at inference, Cast to the same dtype, and shape operators that leave the shape."""
+    """Identity, Dropout at inference, Cast to the same dtype, shape operators that leave the shape, and what a Concat
+    of open sizes joins that has no elements."""
     kept: list[Node] = []
     for node in graph.nodes:
+        if node.op == "Concat" and not node.domain:
+            _join_what_is_there(node)
         source = _same_as(graph, node)
         if source is None or (node.op == "Identity" and _joins_input_to_output(graph, node)):
             kept.append(node)
         else:
             kept += graph.substitute(node, [source, *[None] * (len(node.outputs) - 1)])
     graph.nodes = kept
+
+
+def _join_what_is_there(node: Node) -> None:
+    """Concat(a, [], b) = Concat(a, b), where a target would add the 0 to an open size each time it speaks of it."""
+    left = [t for t in node.inputs if 0 not in (shape_of(t) or ())]
+    if left and len(left) < len(node.inputs) and static_shape(node.outputs[0]) is None:
+        node.inputs.clear()
+        node.inputs.extend(left)
 
 
 def _joins_input_to_output(graph: Graph, node: Node) -> bool:

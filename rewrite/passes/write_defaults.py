@@ -36,6 +36,8 @@ def write_default_attributes(node: Node) -> None:
         _write_spatial(node)
     if node.op == "Transpose" and "perm" not in node.attrs and (shape := shape_of(node.inputs[0])) is not None:
         node.attrs["perm"] = list(range(len(shape)))[::-1]
+    if node.op == "Scan":
+        _count_axes_from_the_front(node)
 
 
 def _write_spatial(node: Node) -> None:
@@ -51,6 +53,14 @@ def _write_spatial(node: Node) -> None:
         node.attrs.setdefault("pads", [0] * (2 * axes))
     if node.op == "ConvTranspose":
         node.attrs.setdefault("output_padding", [0] * axes)
+
+
+def _count_axes_from_the_front(node: Node) -> None:
+    states = len(node.inputs) - node.attrs["num_scan_inputs"]
+    for name, tensors in (("scan_input_axes", node.inputs[states:]), ("scan_output_axes", node.outputs[states:])):
+        shapes = [shape_of(t) for t in tensors]
+        if name in node.attrs and None not in shapes:
+            node.attrs[name] = [a % len(s) for a, s in zip(node.attrs[name], shapes, strict=True) if s is not None]
 
 
 def _python(raw: Any) -> Any:

@@ -33,6 +33,19 @@ def arg_max_to_reduction(op: Op, node: NodeView) -> Result:
     return op.Squeeze(found, op.ints(_axis(op, node.x, node.attr("axis"))))
 
 
+@rule("ArgMin", cases=[
+    case("(float[2,N] x) => (int64[2,1] y) { y = ArgMin<axis=1>(x) }"),
+    case("(float[N,3] x) => (int64[3] y) { y = ArgMin<axis=0, keepdims=0, select_last_index=1>(x) }"),
+    case("(int64[N] x) => (int64[1] y) { y = ArgMin(x) }"),
+    case("(uint8[2,N] x) => (int64[2,1] y) { y = ArgMin<axis=1>(x) }"),
+    case("(float[2,5] x) => (int64[2,1] y) { y = ArgMin<axis=1>(x) }"),
+])  # fmt: skip
+def arg_min_to_arg_max(op: Op, node: NodeView) -> Result:
+    """ArgMin(x) = ArgMax(-x); of integers ArgMax(-1 - x), which they all have: the complement of their bits"""
+    turned = op.Neg(node.x) if op.dtype(node.x).kind not in "iu" else op.BitwiseNot(node.x)
+    return op.build("ArgMax", [turned], node.attributes)[0]
+
+
 @rule("Hardmax", cases=[
     case("(float[2,5,3] x) => (float[2,5,3] y) { y = Hardmax(x) }"),
     case("(float[2,5,3] x) => (float[2,5,3] y) { y = Hardmax<axis=1>(x) }"),

@@ -48,6 +48,19 @@ def integer_cum_sum_to_doubling(op: Op, node: NodeView) -> Result:
     return op.Sub(total, node.x) if node.attr("exclusive") else total
 
 
+@rule("CumSum", cases=[
+    case("(float[5] x) => (float[5] y) <int64 a = {0}> { y = CumSum(x, a) }"),
+    case("(float[N] x) => (float[N] y) <int64 a = {-1}> { y = CumSum<exclusive=1, reverse=1>(x, a) }"),
+    case("(float[2,3] x) => (float[2,3] y) <int64 a = {1}> { y = CumSum(x, a) }", refuses="no vector"),
+])  # fmt: skip
+def cum_sum_of_vector_to_row(op: Op, node: NodeView) -> Result:
+    """CumSum(x) = Reshape(CumSum(Reshape(x, [1, n]); axis 1), [n])"""
+    if op.rank(node.x) != 1:
+        return refuse("it is no vector")
+    row = op.Unsqueeze(node.x, op.ints(0))
+    return op.Squeeze(op.build("CumSum", [row, op.const(1, np.int64)], node.attributes)[0], op.ints(0))
+
+
 @rule("CumProd", cases=[
     case("(float[2,5,3] x) => (float[2,5,3] y) <int64 a = {1}> { y = CumProd(x, a) }"),
     case("(float[2,4] x) => (float[2,4] y) <int32[1] a = {-1}> { y = CumProd<exclusive=1>(x, a) }"),

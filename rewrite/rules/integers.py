@@ -36,6 +36,19 @@ def integer_sign_to_difference(op: Op, node: NodeView) -> Result:
     return negative if node.op == "Neg" else op.Max(node.x, negative)
 
 
+@rule("BitwiseNot", cases=[
+    case("(int64[N] x) => (int64[N] y) { y = BitwiseNot(x) }"),
+    case("(int32[2,3] x) => (int32[2,3] y) <int32 o = {2}> { z = Sub(x, o) y = BitwiseNot(z) }"),
+    case("(uint8[2,3] x) => (uint8[2,3] y) { y = BitwiseNot(x) }", refuses="32 or 64"),
+])  # fmt: skip
+def bitwise_not_to_difference(op: Op, node: NodeView) -> Result:
+    """BitwiseNot(x) = -1 - x, in two's complement"""
+    dtype = op.dtype(node.x)
+    if dtype not in (np.int32, np.int64):
+        return refuse(f"{dtype} are no integers of 32 or 64 bits")
+    return op.Sub(op.const(-1, dtype), node.x)
+
+
 @rule("Mod", cases=[
     case("(int64[2,3] x, int64[3] z) => (int64[2,3] y) <int64 o = {7}, int64 p = {-4}> "
          "{ v = Sub(x, o) w = Add(z, p) y = Mod(v, w) }"),

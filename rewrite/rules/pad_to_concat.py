@@ -37,6 +37,8 @@ _IMAGE = "(float[1,2,3,4] x) => (float[1,2,6,5] y) <int64[8] p = {0,0,1,1,0,0,2,
     case("(int64[N,3] x) => (int64[N,6] y) <int64[4] p = {0, 1, 0, 2}, int64 v = {-7}> { y = Pad(x, p, v) }"),
     case("(bool[N,T] x) => (bool[N,S] y) <int64[4] p = {0, 1, 0, 0}, bool v = {1}> { y = Pad(x, p, v) }"),
     case("(int32[N,T,2] x, int32 v) => (int32[M,S,2] y) <int64[6] p = {0, 0, 0, 1, 2, 0}> { y = Pad(x, p, v) }"),
+    case("(uint8[N,3] x) => (uint8[N,8] y) <int64[4] p = {0, 0, 0, 5}, uint8 v = {9}> { y = Pad(x, p, v) }"),
+    case("(int16[N,T] x, int16 v) => (int16[N,S] y) <int64[4] p = {0, 1, 0, 2}> { y = Pad(x, p, v) }"),
     case("(double[N,T] x) => (double[N,S] y) <int64[4] p = {0, 1, 0, 0}> { y = Pad(x, p) }"),
     case("(float[N,T] x) => (float[N,S] y) <int64[4] p = {0, -1, 0, 2}, float v = {2}> { y = Pad(x, p, v) }"),
 ])  # fmt: skip
@@ -101,9 +103,11 @@ def _end(size: int | str, pad: int) -> int:
 
 def _blocks(op: Op, x: Tensor, value: Tensor | Array, grown: list[tuple[int, int, int]]) -> Tensor:
     """Put blocks of ``value``, a tensor or a number, before and after ``x``, axis by axis."""
-    if op.static_shape(x) is None and op.dtype(x).kind == "b":  # zeros of open sizes are numbers
+    dtype = op.dtype(x)
+    if op.static_shape(x) is None and dtype.kind in "biu" and dtype.itemsize < 4:  # zeros of open sizes are sums
         held = value.astype(np.int32) if isinstance(value, np.ndarray) else op.Cast(value, to=TensorProto.INT32)
-        return op.Cast(_blocks(op, op.Cast(x, to=TensorProto.INT32), held, grown), to=TensorProto.BOOL)
+        wide = _blocks(op, op.Cast(x, to=TensorProto.INT32), held, grown)
+        return op.Cast(wide, to=np_dtype_to_tensor_dtype(dtype))
     for axis, begin, end in grown:
         made = [_block(op, x, value, axis, length) if length else None for length in (begin, end)]
         x = op.Concat(*(part for part in (made[0], x, made[1]) if part is not None), axis=axis)

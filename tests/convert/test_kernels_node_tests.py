@@ -16,13 +16,18 @@ REFUSED = {
     "test_unique_bfloat16_sorted_without_axis",
     "test_range_float16_type_positive_delta_expanded",  # float16 in a Loop
     "test_range_bfloat16_type_positive_delta_expanded",
-    "test_loop11",  # a Slice of run-time bounds in a Loop
+    "test_loop11",  # a Slice of run-time bounds in a Loop: right where its nodes are measured first
+    "test_causal_conv_with_state_kernel_size_one_expanded",  # gives no elements
+    "test_slice_start_out_of_bounds",
     "test_resize_downsample_scales_linear_align_corners",  # ONNX's evaluator and onnxruntime differ
     "test_resize_downsample_scales_cubic_align_corners",
     "test_roialign_mode_max",
     "test_scan_sum",  # of opset 8
 }
 REFUSED_AT_RUN_TIME = {
+    *(f"test_center_crop_pad_{how}_expanded" for how in ("crop", "pad", "crop_and_pad", "crop_axes_hwc")),
+    *(f"test_center_crop_pad_crop_{how}_expanded" for how in ("negative_axes_hwc", "axes_chw")),
+    *(f"test_slice_{how}" for how in ("default_axes", "default_steps", "negative_axes")),  # outputs of unknown size
     *(f"test_affine_grid_{k}d{corners}_expanded" for k in (2, 3) for corners in ("", "_align_corners")),
     *(f"test_resize_upsample_scales_{how}" for how in ("linear_align_corners", "cubic_align_corners")),
     *(f"test_resize_{way}sample_scales_linear_half_pixel_symmetric" for way in ("up", "down")),

@@ -12,6 +12,8 @@ import pytest
 from convert.sweep import jax_cases
 from convert.sweep.case import Case, suite_of, without_case
 from convert.sweep.command import main
+from convert.sweep.outcome import results
+from sofie_bridge.sofie import Sofie
 
 jax = pytest.importorskip("jax", reason="the extra jax is not installed")
 pytest.importorskip("flax", reason="the extra jax is not installed")
@@ -65,6 +67,17 @@ def _weights(case: Case) -> list[Any]:
     model = case.make().model
     held = model[1] if isinstance(model, tuple) else nnx.state(model, nnx.Not(nnx.RngState))
     return [np.asarray(leaf) for leaf in jax.tree.leaves(held)]
+
+
+#: Numbers without axes; sizes that are read as numbers, by a kernel along an open axis.
+OPEN = ("jax.lax.dynamic_slice(m, (k[0], k[1]), (2, 2))", "jax.numpy.roll(x, 1, axis=0)")
+
+
+def test_open_axes_and_numbers_without_axes() -> None:
+    cases = {str(c): c for c in jax_cases.cases()}
+    with Sofie() as sofie:
+        found = results([cases[name] for name in OPEN], sofie, lambda what, case: None, quick=True)
+    assert {n: r.open.words for n, r in zip(OPEN, found, strict=True) if r.open.outcome != "right"} == {}
 
 
 def test_cases_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

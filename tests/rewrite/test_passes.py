@@ -201,10 +201,11 @@ def test_text_is_not_folded() -> None:
 
 
 def test_empty_constants_keep_their_dtype() -> None:
-    model = parse("(float[2] x, float[0] z) => (float[2] y) { a = Constant() b = Add(a, z) y = Concat<axis=0>(x, b) }")
+    model = parse("(float[2] x, float[0] z) => (float[2] y) <int64[0] i = {}> "
+                  "{ a = Constant() b = Add(a, z) y = ScatterElements<axis=0>(x, i, b) }")  # fmt: skip
     model.graph.node[0].attribute.append(onnx.AttributeProto(name="value_floats", type=onnx.AttributeProto.FLOATS))
     written = prepare(model).write()
-    held = numpy_helper.to_array(written.graph.initializer[0])
+    held = numpy_helper.to_array(next(i for i in written.graph.initializer if i.name != "i"))
     assert held.dtype == np.float32
     assert held.shape == (0,)
 
@@ -293,6 +294,17 @@ def test_what_only_looks_like_a_no_op_stays(text: str) -> None:
     assert len(graph.nodes) == count
 
 
+@pytest.mark.parametrize(
+    ("joined", "left", "read"), [("e, x, z", "Concat", 2), ("x, e", "Identity", 1), ("x, z", "Concat", 2)]
+)
+def test_what_has_no_elements_is_not_joined(joined: str, left: str, read: int) -> None:
+    text = f"(float[N,3] x, float[N,3] z) => (float[M,3] y) <float[0,3] e={{}}> {{ y = Concat<axis=0>({joined}) }}"
+    graph = graph_of(text)
+    drop_no_ops(graph)
+    assert [(n.op, len(n.inputs)) for n in graph.nodes] == [(left, read)]
+    assert_same_numbers(parse(text), graph.write())
+
+
 # ------------------------------------------------------------------------------------------------------- inline_if
 
 BRANCHES = """<then_branch = t () => (float[3] u) { k = Constant<value_float=2.0>() a = Mul(x, k) u = Add(a, w) },
@@ -375,6 +387,16 @@ def test_stale_shapes_are_dropped() -> None:
 def test_a_model_that_contradicts_itself() -> None:
     with pytest.raises(BadModel, match="contradict"):
         infer_shapes(parse("(float[2,3] x, float[4,5] z) => (float[2,5] y) { y = MatMul(x, z) }"))
+
+
+def test_columns_of_vectors_are_no_contradiction() -> None:
+    """What ONNX follows of values it follows of vectors that are no shapes too; the rest of it stays."""
+    text = """(float[4] u, float[3] w, float[N,3] x) => (float[4,3] y, float[A,B] r)
+        <int64[1] a={1}, int64[1] b={0}, int64[1] rest={-1}> { p = Unsqueeze(u, a) q = Unsqueeze(w, b) y = Mul(p, q)
+          n = Shape<start=0, end=1>(x) s = Concat<axis=0>(n, rest) h = Reshape(x, s) r = Neg(h) }"""
+    inferred = {v.name: v.type.tensor_type.shape.dim for v in infer_shapes(parse(text)).graph.value_info}
+    assert [d.dim_param or d.dim_value for d in inferred["p"]] == [4, 1]
+    assert inferred["h"][0].dim_param == "N"
 
 
 def test_values_of_shape_arithmetic_are_followed() -> None:

@@ -226,6 +226,13 @@ def test_scan_of_an_open_length_stays() -> None:
     assert refusal(text, "Scan") == "the size of the axis it scans is not known before the model runs"
 
 
+def test_a_long_scan_stays() -> None:
+    text = """(float[2] s, float[65,2] x) => (float[2] t) { t = Scan <num_scan_inputs = 1, body = f
+        (float[2] u, float[2] k) => (float[2] v) { a = Add(u, k) v = Neg(a) }> (s, x) }"""
+    assert refusal(text, "Scan") == "unrolled it would be 65 times 2 nodes, more than 128"
+    assert "Scan" not in operators(after(text.replace("65", "64")))
+
+
 # ------------------------------------------------------------------------------------------------------ sequences
 
 

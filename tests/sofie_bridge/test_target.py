@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import onnx
 import pytest
 from small_models import parse
 
+import convert
 from convert.errors import SofieCrashed
 from rewrite.api import prepare
 from rewrite.graph import Graph
@@ -166,3 +168,14 @@ def test_closing_leaves_nothing() -> None:
     sofie.close()
     assert process.poll() is not None
     assert not os.path.exists(folder)
+
+
+@pytest.mark.parametrize(("shape", "legal"), [("5", False), ("N", False), ("5,2", True)])
+def test_what_two_of_in_a_header_would_declare_twice(shape: str, *, legal: bool, sofie: Sofie) -> None:
+    text = f"(float[{shape}] x) => (float[{shape}] y) <int64 a={{0}}> {{ y = CumSum(x, a) }}"
+    assert SofieTarget(sofie).judge(probe(text)).legal is legal
+
+
+def test_two_sums_along_vectors_are_one_header(tmp_path: Path) -> None:
+    text = "(float[5] x) => (float[5] y) <int64 a={0}> { z = CumSum(x, a) s = Sin(z) y = CumSum<reverse=1>(s, a) }"
+    assert convert.convert(parse(text), output=tmp_path).verified

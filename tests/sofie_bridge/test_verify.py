@@ -178,6 +178,28 @@ def test_a_framework_that_takes_subnormal_numbers_for_zeros(sofie: Sofie, tmp_pa
     assert verify(model, model, emitted, samples, find(), framework=Framework(1.1, flushes=True)).failures
 
 
+def test_places_of_numbers_that_are_no_zeros_for_onnx(sofie: Sofie, tmp_path: Path) -> None:
+    """Where the k-th number above 0 is: with subnormal numbers as zeros one answer, with all small ones another."""
+    tiny = float(np.finfo(np.float32).tiny)
+    model = infer_shapes(parse("(float[4] x) => (int64[2] y) <float z={0}, int64[1] k={2}> "
+                               "{ c = Greater(x, z) f = Cast<to=1>(c) v, y = TopK(f, k) }"))  # fmt: skip
+    emitted = emit(model, "places", tmp_path, sofie)
+    given = {"random 0": [0, 1, 2, 0], "tiny": [tiny / 4, tiny, 0, tiny]}
+    samples = [Sample(name, {"x": np.array(x, np.float32)}) for name, x in given.items()]
+
+    class Framework:
+        def __init__(self, least: float, *, flushes: bool) -> None:
+            self.least, self.flushes = least, flushes
+
+        def __call__(self, arrays: Arrays) -> Arrays:
+            x = np.where(np.abs(arrays["x"]) < self.least, np.float32(0), arrays["x"])
+            return OnnxReference(model)({"x": x})
+
+    assert verify(model, model, emitted, samples, find(), framework=Framework(tiny, flushes=True)).failures == ()
+    assert verify(model, model, emitted, samples, find(), framework=Framework(tiny, flushes=False)).failures
+    assert verify(model, model, emitted, samples, find(), framework=Framework(1.5, flushes=True)).failures
+
+
 def test_a_framework_that_keeps_subnormal_numbers_is_held_to_it(sofie: Sofie, tmp_path: Path) -> None:
     """y = (1e30 x) 1e7 of x = 1e-37: zeros are TensorFlow's way, and of PyTorch they would be wrong."""
     model = infer_shapes(parse("(float[8] x) => (float[8] y) <float k={1e30}, float l={1e7}>"

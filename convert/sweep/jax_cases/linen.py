@@ -11,6 +11,7 @@ from convert.sweep.jax_cases.written import calls
 
 ROW: Shape = ("N", 6)
 STEPS: Shape = ("N", 5, 3)
+TRACKS: Shape = ("N", "K", 3)
 IMAGE: Shape = ("N", 8, 7, 4)
 VOLUME: Shape = ("N", 5, 6, 4, 2)
 
@@ -124,6 +125,14 @@ def _recurrent() -> list[Case]:
         linen("ConvLSTMCell", "4, (3, 3)", [IMAGE, IMAGE, IMAGE], does=double),
         linen("ConvLSTMCell", "4, (3,), use_bias=False", [("N", 6, 4)] * 3, does=double),
         linen("RNN", "nn.ConvLSTMCell(3, (3, 3))", ("N", 3, 6, 5, 2)),
+        *(linen("RNN", f"nn.{n}(4)", TRACKS) for n in cells),
+        linen("RNN", "nn.LSTMCell(4)", ("N", 24, 3), does="lambda m, x: m(x)[:, -1]"),
+        linen("RNN", "nn.GRUCell(4), return_carry=True", [TRACKS, ("N",)], dtype=("float32", "int32"),
+              does="lambda m, x, s: m(x, seq_lengths=jnp.clip(s, 1, x.shape[1]))"),
+        linen("RNN", "nn.SimpleCell(4), time_major=True, reverse=True", [("K", "N", 3), ("N", 4)],
+              does="lambda m, x, h: m(x, initial_carry=h)"),
+        linen("RNN", "nn.ConvLSTMCell(3, (3, 3))", ("N", "K", 6, 5, 2)),
+        linen("Bidirectional", "nn.RNN(nn.LSTMCell(4)), nn.RNN(nn.LSTMCell(4))", TRACKS),
     ]  # fmt: skip
 
 

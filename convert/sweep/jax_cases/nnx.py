@@ -7,7 +7,7 @@ from typing import Any
 
 from convert.sweep.case import Case
 from convert.sweep.jax_cases.build import Shape, nnx
-from convert.sweep.jax_cases.linen import FUNCTIONS, IMAGE, ROW, STEPS, VOLUME
+from convert.sweep.jax_cases.linen import FUNCTIONS, IMAGE, ROW, STEPS, TRACKS, VOLUME
 from convert.sweep.jax_cases.written import calls
 
 #: Words by shape; behind each comes ``rngs=rngs``.
@@ -103,6 +103,11 @@ def _recurrent() -> list[Case]:
             does="lambda m, x, s: m(x, seq_lengths=jnp.clip(s, 1, 5))"),
         nnx("RNN", f"{made['GRUCell']}, rngs=rngs", [STEPS, ("N", 4)], does="lambda m, x, h: m(x, initial_carry=h)"),
         *(nnx("Bidirectional", f"nn.RNN({m}), nn.RNN({m}), rngs=rngs", STEPS) for m in made.values()),
+        *(nnx("RNN", f"{m}, rngs=rngs", TRACKS) for m in made.values()),
+        nnx("RNN", f"{made['LSTMCell']}, rngs=rngs", ("N", 24, 3), does="lambda m, x: m(x)[:, -1]"),
+        nnx("RNN", f"{made['GRUCell']}, return_carry=True, rngs=rngs", [TRACKS, ("N",)], dtype=("float32", "int32"),
+            does="lambda m, x, s: m(x, seq_lengths=jnp.clip(s, 1, x.shape[1]))"),
+        nnx("Bidirectional", f"nn.RNN({made['GRUCell']}), nn.RNN({made['GRUCell']}), rngs=rngs", TRACKS),
     ]  # fmt: skip
 
 

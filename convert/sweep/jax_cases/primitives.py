@@ -125,15 +125,22 @@ SHAPES: dict[str, tuple[str, ...]] = {
 
 CONTROL: dict[str, tuple[str, ...]] = {
     "composite": ("lambda e: e * 2, name='my.double')(x",),
-    "cond": ("x.sum() > 0, lambda e: e + 1, lambda e: e * 2, x",),
+    "cond": ("x.sum() > 0, lambda e: e + 1, lambda e: e * 2, x",
+             "x.sum() > 0, lambda e: lax.while_loop(lambda f: (f < 9).any(), lambda f: 2 * f + 1, abs(e)), jnp.sin, x"),
     "custom_linear_solve": ("lambda e: 2 * e, x, lambda f, g: g / 2, symmetric=True",),
     "custom_root": ("lambda e: 2 * e - x, x, lambda f, g: g - f(g) / 2, lambda f, g: g / 2",),
-    "fori_loop": ("0, 3, lambda p, e: e * 1.5 + p, x",),
+    "fori_loop": ("0, 3, lambda p, e: e * 1.5 + p, x", "0, 200, lambda p, e: e * 0.5 + p, x",
+                  "0, jnp.clip(k[0], 0, 9), lambda p, e: e * 0.5 + p, x"),
     "map": ("lambda e: e * 2 + 1, m", "lambda e: jnp.sin(e).sum(), m"),
     "platform_dependent": ("x, default=jnp.sin", "x, cpu=jnp.sin, tpu=jnp.cos"),
-    "scan": ("lambda e, f: (e + f, e * f), u, m", "lambda e, f: (e + f, e * f), u, m, reverse=True"),
+    "scan": ("lambda e, f: (e + f, e * f), u, m", "lambda e, f: (e + f, e * f), u, m, reverse=True",
+             "lambda e, f: (e + f, e * f), x[0] * 0, x", "lambda e, f: (e * 0.5 + f.sum(), e), x, v, reverse=True",
+             "lambda e, f: (jnp.tanh(e @ f), None), x, jnp.stack([jnp.eye(4) * 0.5] * 5)",
+             "lambda e, f: (e * 0.5 + f, e), x[:, 0], jnp.tile(x, (1, 30, 1)).swapaxes(0, 1)"),
     "switch": ("k[0], [jnp.sin, jnp.cos, jnp.tanh], x",),
-    "while_loop": ("lambda e: e[0] < 3, lambda e: (e[0] + 1, e[1] * 1.5), (0, x)",),
+    "while_loop": ("lambda e: e[0] < 3, lambda e: (e[0] + 1, e[1] * 1.5), (0, x)",
+                   "lambda e: e[0] < 300, lambda e: (e[0] + 1, e[1] * 0.5 + 1), (0, x)",
+                   "lambda e: (abs(e * e - 2) > 1e-3).any(), lambda e: (e + 2 / e) / 2, jnp.clip(abs(x), 1, 9)"),
 }  # fmt: skip
 
 #: Patterns of what is left out, and why.

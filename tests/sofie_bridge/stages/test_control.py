@@ -74,6 +74,12 @@ MODELS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         " (float[3] v, float[3] w, float[2] g) { v = Add(u, e) w = Mul(v, v) g = Neg(h) }> (s, x, k) }",
         [{}],
     ),
+    "scan_along_the_last_axis": (
+        "(float[3] s, float[3,N] x) => (float[3] y, float[3,N] z) { y, z = Scan"
+        " <num_scan_inputs = 1, scan_input_axes=[-1], scan_output_axes=[-1], body = b (float[3] u, float[3] e) =>"
+        " (float[3] v, float[3] w) { v = Add(u, e) w = Mul(v, v) }> (s, x) }",
+        [{}],
+    ),
     "kernel_in_loop": (
         "(int64 m, float[3,4] x, int64[1] k) => (float[3,4] y) <bool t={1}, int64[1] ax={1}> { y = Loop"
         " <body = b (int64 i, bool c, float[3,4] u) => (bool d, float[3,4] v) { d = Identity(c)"

@@ -1,4 +1,4 @@
-"""Inputs as the user names them (``x``, ``batch.x``, ``batch_x``, ``hits.0``), put to forward's arguments."""
+"""Inputs as the user names them (``x``, ``batch.x``, ``batch_x``, ``hits.0``), put to a call's arguments."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from convert.errors import Finding
 from convert.spec import TensorSpec
 from converters.inputs import match_specs
-from converters.torch_signature import Argument, Make, Signature, made
-from converters.torch_trees import label
+from converters.leaf_names import label
+from converters.signature import Argument, Make, Signature, made
 
 
 @dataclass(frozen=True)
