@@ -7,10 +7,12 @@ import pytest
 from fake_targets import Without
 from small_models import assert_same_numbers, operators, parse
 
+from convert.errors import BadModel
 from rewrite import rule as registry
 from rewrite.api import load_rules, prepare
 from rewrite.engine import Engine, Outcome
 from rewrite.graph import Graph
+from rewrite.rule import NodeView, Op, Result, case, rule
 from rewrite.target import Target, Verdict
 
 
@@ -86,3 +88,19 @@ def test_shape_arithmetic_is_judged_with_what_reads_it(no_rules: None) -> None:
 def test_sizes_that_the_model_gives_are_judged_as_tensors(no_rules: None) -> None:
     _, outcome = run("(float[N,4] x) => (int64[2] y) { y = Shape(x) }", Without("Shape"))
     assert [s.operator for s in outcome.stuck] == ["Shape"]
+
+
+def test_a_node_that_is_none_is_no_rules_fault(no_rules: None) -> None:
+    """Sizes that a branch of an If is not for come to light as its nodes are rewritten."""
+
+    @rule("LSTM", cases=[case("(float[3] x) => (float[3] y) { y = Neg(x) }")])
+    def again(op: Op, node: NodeView) -> Result:
+        """the same"""
+        return list(op.build("LSTM", node.inputs, node.attributes, outputs=len(node.outputs)))
+
+    weights = "float[1,8,3] w, float[1,8,2] r"
+    graph = prepare(parse(f"(float[4,1,3] x, {weights}) => (float[4,1,1,2] y) {{ y = LSTM<hidden_size=2>(x, w, r) }}"))
+    graph.nodes[0].inputs[0].shape = [4, 1, 1, 3]
+    with pytest.raises(BadModel, match="is not valid ONNX") as caught:
+        Engine(graph, Without("LSTM")).run()
+    assert "rank" in caught.value.finding.why
