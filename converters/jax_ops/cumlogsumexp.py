@@ -8,10 +8,12 @@ import numpy as np
 
 from converters.jax_cases import case
 from converters.jax_decompositions import primitive
+from converters.jax_ops.cumprod import along
 
 CASES = (
     case(lambda jax, x: jax.lax.cumlogsumexp(100 * x, 1), "float32[N,7]"),
     case(lambda jax, x: jax.lax.cumlogsumexp(x, 1, reverse=True), "float32[N,5,2]"),
+    case(lambda jax, x: jax.lax.cumlogsumexp(x, 0), "float32[N,5]"),
 )  # fmt: skip
 
 
@@ -23,7 +25,7 @@ def cumlogsumexp(x: Any, *, axis: int, reverse: bool) -> Any:
 
     size = x.shape[axis]
     if not isinstance(size, int):
-        return NotImplemented
+        return along(jnp.logaddexp, -np.inf, x, axis, reverse=reverse)
     none, step = np.asarray(-np.inf, x.dtype), 1
     while step < size:
         first, last, pads = (step, size, (0, step, 0)) if reverse else (0, size - step, (step, 0, 0))

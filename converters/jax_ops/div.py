@@ -13,12 +13,21 @@ CASES = (
     case(lambda jax, x: jax.nn.softmax(x, axis=(1, 2)), "float32[N,4,3]"),
     case(lambda jax, x: jax.numpy.exp(x) / jax.numpy.exp(x).sum(1, keepdims=True), "float32[N,4]"),
     case(lambda jax, x, y: x / y, "float32[N,4]", "float32[4]"),
+    case(lambda jax, x, y: jax.lax.div(x, y), "int32[N,4]", "int32[N,4]"),
+    case(lambda jax, x: x // 3, "int32[N,4]"),
 )  # fmt: skip
 
 
 @lowering("div")
 def div(g: Any, x: Any, y: Any) -> Any:
-    """Softmax(z) for exp(z - max(z)) / sum(exp(z - max(z))), all along one axis"""
+    """Softmax(z) for exp(z - max(z)) / sum(exp(z - max(z))), all along one axis; x / y
+
+    Of integers XLA gives -1 for y = 0, and C++ ends the program.
+    """
+    dtype = g.inputs[1].dtype
+    if dtype.kind == "i" and y.const_value is None:
+        nothing = g.Equal(y, g.constant(0, dtype))
+        return g.Where(nothing, g.constant(-1, dtype), g.Div(x, g.Where(nothing, g.constant(1, dtype), y)))
     summed = _kept(g, y, "ReduceSum", x)
     exponent = g.source(x, "Exp")
     shifted = g.source(exponent[0], "Sub") if exponent is not None else None

@@ -109,7 +109,7 @@ def gather(g: Any, x: Any, indices: Any, *, mode: Any, **p: Any) -> Any:
     places = _from_the_end(g, _flat(g, indices), g.inputs[0].shape[axis])
     if str(g.inputs[1].dtype) not in ("int32", "int64"):
         places = g.Cast(places, to=TensorProto.INT64)
-    return g.Gather(x, places, axis=axis)
+    return g.Gather(x, places, axis=int(axis))
 
 
 def _flat(g: Any, indices: Any) -> Any:
