@@ -53,8 +53,11 @@ def _reading(given: Sequence[TensorSpec], takes: Signature, *, underscored: bool
     nests = {path[0] for path in paths if len(path) > 1}
     leaves = [s for s, path in zip(given, paths, strict=True) if len(path) < 2]
     free = [name for name in known if name not in nests]
-    if takes.any_number:
-        free += [f"input_{i}" for i in range(len(leaves) - len(free))]
+    if takes.any_number:  # those come ahead of what is given by its name only
+        by_name = {a.name for a in takes.arguments if a.by_name}
+        placed = [name for name in free if name not in by_name]
+        others = sum(spec.name not in by_name for spec in leaves) - len(placed)
+        free = [*placed, *(f"input_{i}" for i in range(others)), *(name for name in free if name in by_name)]
     if takes.any_name:
         free += [s.name for s in leaves if s.name and s.name not in free]
     by_argument, notes, findings = _assigned(leaves, free)

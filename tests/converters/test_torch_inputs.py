@@ -128,6 +128,15 @@ def test_any_number_and_any_name() -> None:
     agrees(load(Many(), given("float32[N,4]", "float32[N,4]")))
 
 
+def test_any_number_comes_ahead_of_what_goes_by_its_name() -> None:
+    class Many(torch.nn.Module):
+        def forward(self, *xs: torch.Tensor, shift: torch.Tensor | None = None) -> torch.Tensor:
+            return torch.stack(xs).sum(0) * (1 if shift is None else shift)
+
+    agrees(load(Many(), given("float32[N,4]")))
+    agrees(load(Many(), given("float32[N,4]", "float32[N,4]", "shift:float32[4]")))
+
+
 def test_nests_of_an_example() -> None:
     record = Record(torch.rand(4), torch.rand(4))
     example = {"batch": {"x": torch.rand(2, 4), "y": torch.rand(3)}, "scale": 3.0, "record": record}
