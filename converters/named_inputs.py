@@ -67,8 +67,8 @@ def _reading(given: Sequence[TensorSpec], takes: Signature, *, underscored: bool
             findings += [Finding(f"the input {spec.name} is given twice")] if path in members else []
             members[path] = replace(spec, name=label(path))
     findings += _misfits(members, takes)
-    rank = {name: i for i, name in enumerate(known)}
-    order = sorted(members, key=lambda path: rank.get(path[0], len(rank)))
+    rank = {a.name: (a.by_name and takes.any_number, i) for i, a in enumerate(takes.arguments)}
+    order = sorted(members, key=lambda path: rank.get(path[0], (False, len(rank))))
     specs = tuple(members[path] for path in order)
     rebuild, plain = _rebuilder(order, takes)
     return Named(tuple(s.name or label(p) for s, p in zip(specs, order, strict=True)), specs, rebuild, plain,
