@@ -43,9 +43,8 @@ def at_zero(
     """
     opened = symbols(rewritten)
     samples = [_sample(rewritten, symbol) for symbol in opened]
-    survived = [_survived(model, samples) for model in ((exported, rewritten) if opened else ())]
-    for symbol, sample, *lives in zip(opened, samples, *survived, strict=True):
-        if not all(lives):
+    for symbol, sample, survived in zip(opened, samples, _survived((exported, rewritten), samples), strict=True):
+        if not survived:
             continue
         try:
             seen = verify(exported, rewritten, emitted, [sample], toolchain, framework=framework, layout=layout)
@@ -59,35 +58,41 @@ def at_zero(
         yield symbol, "; ".join(m.problem or f"{m.wrong} elements of {m.output} differ" for m in wrong)
 
 
-def _survived(model: onnx.ModelProto, samples: Sequence[Sample]) -> list[bool]:
+def _survived(models: Sequence[onnx.ModelProto], samples: Sequence[Sample]) -> list[bool]:
     """Does onnxruntime come through? Some of its operators divide by a size, or end the process some other way."""
+    if not samples:
+        return []
     found: list[bool] = []
     with TemporaryDirectory(prefix="sofie-zero-") as name:
         folder = Path(name)
-        onnx.save(model, folder / "model.onnx")
+        for k, model in enumerate(models):
+            onnx.save(model, folder / f"model{k}.onnx")
         for k, sample in enumerate(samples):
             np.savez(folder / f"{k}.npz", *sample.arrays.values())
-        (folder / "names.json").write_text(json.dumps([list(s.arrays) for s in samples]))
-        while len(found) < len(samples):  # again from behind the one that it died of
+        names = [list(s.arrays) for s in samples]
+        (folder / "request.json").write_text(json.dumps({"models": len(models), "names": names}))
+        while len(found) < len(models) * len(samples):  # again from behind the one that it died of
             command = [sys.executable, "-c", _START, str(Path(__file__).parents[1]), name, str(len(found))]
             done = run_child(command, time_limit=120)
             if done.returncode > 0:
                 said = "\n".join(done.stderr.strip().splitlines()[-3:])
                 raise RunFailed("the process that asks onnxruntime for open sizes of 0 failed by itself", why=said)
             found += [True] * len(done.stdout.split()) + [False]
-    return found[: len(samples)]
+    return [all(found[k + m * len(samples)] for m in range(len(models))) for k in range(len(samples))]
 
 
 def main(name: str, first: str) -> None:
-    """The process: ask once for each, and tell of it; not to run is no reason to die."""
+    """The process: ask each model once for each set of inputs, and tell of it; not to run is no reason to die."""
     folder = Path(name)
-    names = json.loads((folder / "names.json").read_text())
-    model = onnx.load(folder / "model.onnx")
-    for k in range(int(first), len(names)):
-        with np.load(folder / f"{k}.npz") as stored, suppress(BadSamples):
-            OnnxReference(model)({n: stored[f"arr_{i}"] for i, n in enumerate(names[k])})
-        sys.stdout.write(f"{k}\n")
-        sys.stdout.flush()
+    request = json.loads((folder / "request.json").read_text())
+    names = request["names"]
+    for m in range(request["models"]):
+        model = onnx.load(folder / f"model{m}.onnx")
+        for k in range(max(int(first) - m * len(names), 0), len(names)):
+            with np.load(folder / f"{k}.npz") as stored, suppress(BadSamples):
+                OnnxReference(model)({n: stored[f"arr_{i}"] for i, n in enumerate(names[k])})
+            sys.stdout.write(f"{m}-{k}\n")
+            sys.stdout.flush()
 
 
 def symbols(model: onnx.ModelProto) -> list[str]:
