@@ -22,23 +22,31 @@ def name_reshaped(model: onnx.ModelProto) -> bool:
     infos = {i.name: i for i in (*model.graph.input, *model.graph.value_info)}
     constants = {i.name: i for i in model.graph.initializer}
     multiples: dict[str, tuple[str, int]] = {}
-    found = False
+    names: dict[str, str] = {}
     for node in model.graph.node:
         if node.op_type != "Reshape" or node.domain or node.output[0] not in infos:
             continue
-        lost = [d.dim_param for d in infos[node.output[0]].type.tensor_type.shape.dim if d.dim_param]
-        name, times = _open_size(node, infos, constants, multiples)
+        shape = infos[node.output[0]].type.tensor_type.shape
+        lost = [_named(d.dim_param, names) for d in shape.dim if d.dim_param]
+        name, times = _open_size(node, infos, constants, multiples, names)
         if not name or len(lost) != 1 or not _NAMELESS.fullmatch(lost[0]) or name == lost[0]:
             continue
         if times > 1:
             multiples[lost[0]] = name, times
             continue
-        found = True
-        for info in (*model.graph.value_info, *model.graph.output):
-            for dim in info.type.tensor_type.shape.dim:
-                if dim.dim_param == lost[0]:
-                    dim.dim_param = name
-    return found
+        names[lost[0]] = name
+    for info in (*model.graph.value_info, *model.graph.output) if names else ():
+        for dim in info.type.tensor_type.shape.dim:
+            if dim.dim_param in names:
+                dim.dim_param = _named(dim.dim_param, names)
+    return bool(names)
+
+
+def _named(size: str, names: Mapping[str, str]) -> str:
+    """The name of a size, which may have been given to another one's in turn."""
+    while size in names:
+        size = names[size]
+    return size
 
 
 def forget_nameless(model: onnx.ModelProto, *, but: Collection[str]) -> None:
@@ -59,16 +67,17 @@ def _open_size(
     infos: Mapping[str, onnx.ValueInfoProto],
     constants: Mapping[str, onnx.TensorProto],
     multiples: Mapping[str, tuple[str, int]],
+    known: Mapping[str, str],
 ) -> tuple[str, int]:
     """What -1 stands for: so many times the open size of this name; "" where it is no such.
 
-    :param multiples: what is known of sizes without a name.
+    :param multiples: what is known of sizes without a name. :param known: names that some of them have.
     """
     given, shape = infos.get(node.input[0]), constants.get(node.input[1])
     if given is None or shape is None or not given.type.tensor_type.HasField("shape"):
         return "", 0
     dims = given.type.tensor_type.shape.dim
-    names = [d.dim_param for d in dims if not d.HasField("dim_value")]
+    names = [_named(d.dim_param, known) for d in dims if not d.HasField("dim_value")]
     target = numpy_helper.to_array(shape).tolist()
     rest = [t for t in target if t != -1]
     if len(names) != 1 or len(rest) != len(target) - 1 or min(rest, default=1) < 1:

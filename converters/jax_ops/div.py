@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from converters.jax_cases import case
@@ -24,16 +25,21 @@ def div(g: Any, x: Any, y: Any) -> Any:
 
     Of integers XLA gives -1 for y = 0, and C++ ends the program.
     """
-    dtype = g.inputs[1].dtype
-    if dtype.kind == "i" and y.const_value is None:
-        nothing = g.Equal(y, g.constant(0, dtype))
-        return g.Where(nothing, g.constant(-1, dtype), g.Div(x, g.Where(nothing, g.constant(1, dtype), y)))
+    if g.inputs[1].dtype.kind == "i" and y.const_value is None:
+        return but_for_zero(g, y, g.constant(-1, g.inputs[1].dtype), lambda kept: g.Div(x, kept))
     summed = _kept(g, y, "ReduceSum", x)
     exponent = g.source(x, "Exp")
     shifted = g.source(exponent[0], "Sub") if exponent is not None else None
     if summed is None or shifted is None or _kept(g, shifted[1], "ReduceMax", shifted[0]) != summed:
         return NotImplemented
     return g.Softmax(shifted[0], axis=summed)
+
+
+def but_for_zero(g: Any, y: Any, otherwise: Any, of: Callable[[Any], Any]) -> Any:
+    """``of(y)`` of integers, and something else where y is 0, which C++ cannot divide by"""
+    dtype = g.inputs[1].dtype
+    nothing = g.Equal(y, g.constant(0, dtype))
+    return g.Where(nothing, otherwise, of(g.Where(nothing, g.constant(1, dtype), y)))
 
 
 def _kept(g: Any, value: Any, operator: str, of: Any) -> int | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from converters.jax_cases import case
 from converters.jax_lowering import lowering
+from converters.jax_ops.div import but_for_zero
 
 CASES = (
     case(lambda jax, x, y: jax.lax.rem(x, y), "float32[N,4]", "float32[N,4]", gives="Mod"),
@@ -20,6 +21,4 @@ def rem(g: Any, x: Any, y: Any) -> Any:
     """Mod(x, y) as C has it: with the sign of x; of integers, where XLA gives x for y = 0, and C++ ends the program"""
     if g.inputs[1].dtype.kind == "f" or y.const_value is not None:
         return g.Mod(x, y, fmod=1)
-    dtype = g.inputs[1].dtype
-    nothing = g.Equal(y, g.constant(0, dtype))
-    return g.Where(nothing, x, g.Mod(x, g.Where(nothing, g.constant(1, dtype), y), fmod=1))
+    return but_for_zero(g, y, x, lambda kept: g.Mod(x, kept, fmod=1))
